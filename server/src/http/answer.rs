@@ -1,0 +1,247 @@
+//! What a deed answers, before it becomes JSON or a page.
+
+use std::time::Duration;
+
+use axum::Json;
+use axum::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use latchkey_app::answer::{Answer, Refusal};
+use latchkey_app::view::{FieldErrors, PendingClaim};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::registration::RegistrationError;
+
+/// A deed was done.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Success {
+    #[schema(example = "success")]
+    pub status: &'static str,
+    /// A sentence for whoever reads the answer.
+    pub message: &'static str,
+    /// The verification code: in development only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "0746", pattern = "^[0-9]{4,8}$")]
+    pub code: Option<String>,
+    /// The claim as it stands after a resend.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub claim: Option<PendingClaim>,
+}
+
+impl Success {
+    /// A deed done, with nothing more to tell.
+    pub fn new(message: &'static str) -> Self {
+        Self {
+            status: "success",
+            message,
+            code: None,
+            claim: None,
+        }
+    }
+}
+
+impl IntoResponse for Success {
+    fn into_response(self) -> Response {
+        Json(self).into_response()
+    }
+}
+
+/// A deed was refused.
+#[derive(Clone, Debug)]
+pub struct Problem {
+    pub kind: Kind,
+    /// A sentence that says what to do.
+    pub message: String,
+    pub fields: FieldErrors,
+    pub attempts_left: Option<u32>,
+    pub retry_after: Option<Duration>,
+}
+
+/// The stable reasons; each has one HTTP status.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    BadRequest,
+    Unauthorized,
+    CodeWrong,
+    CrossSite,
+    NotFound,
+    MethodNotAllowed,
+    EmailTaken,
+    AlreadyVerified,
+    CodeStale,
+    TooLarge,
+    UnsupportedMediaType,
+    Invalid,
+    RateLimited,
+    Internal,
+    Unavailable,
+}
+
+impl Kind {
+    pub fn status(self) -> StatusCode {
+        match self {
+            Self::BadRequest => StatusCode::BAD_REQUEST,
+            Self::Unauthorized => StatusCode::UNAUTHORIZED,
+            Self::CodeWrong | Self::CrossSite => StatusCode::FORBIDDEN,
+            Self::NotFound => StatusCode::NOT_FOUND,
+            Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            Self::EmailTaken | Self::AlreadyVerified => StatusCode::CONFLICT,
+            Self::CodeStale => StatusCode::GONE,
+            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::Invalid => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::RateLimited => StatusCode::TOO_MANY_REQUESTS,
+            Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+
+    fn refusal(self) -> Refusal {
+        match self {
+            Self::AlreadyVerified => Refusal::AlreadyVerified,
+            Self::CodeStale => Refusal::CodeStale,
+            Self::CodeWrong => Refusal::CodeWrong,
+            Self::Unauthorized => Refusal::Unauthorized,
+            _ => Refusal::Other,
+        }
+    }
+}
+
+/// The JSON of a refused deed.
+#[derive(Serialize, ToSchema)]
+pub struct Failure {
+    #[schema(example = "failed")]
+    status: &'static str,
+    /// A sentence that says what to do.
+    message: String,
+    /// The stable reason.
+    error: Kind,
+    /// One sentence for each field at fault.
+    #[serde(skip_serializing_if = "FieldErrors::is_empty")]
+    #[schema(value_type = Option<std::collections::BTreeMap<String, String>>)]
+    fields: FieldErrors,
+    /// Guesses left after a wrong code.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    attempts_left: Option<u32>,
+}
+
+impl Problem {
+    /// Refuses with a sentence that says what to do.
+    pub fn new(kind: Kind, message: impl Into<String>) -> Self {
+        Self {
+            kind,
+            message: message.into(),
+            fields: FieldErrors::default(),
+            attempts_left: None,
+            retry_after: None,
+        }
+    }
+
+    /// Refuses because of what stands in some fields.
+    pub fn in_fields(kind: Kind, fields: FieldErrors) -> Self {
+        let message = [&fields.email, &fields.password, &fields.verification_code]
+            .into_iter()
+            .flatten()
+            .map(String::as_str)
+            .collect::<Vec<_>>()
+            .join(" ");
+        Self {
+            fields,
+            ..Self::new(kind, message)
+        }
+    }
+
+    /// Refuses because it is too much right now.
+    pub fn unavailable(retry_after: Duration) -> Self {
+        Self {
+            retry_after: Some(retry_after),
+            ..Self::new(
+                Kind::Unavailable,
+                "The service is busy or being worked on. Nothing was recorded; please try again in a moment.",
+            )
+        }
+    }
+
+    /// Something is broken here.
+    pub fn internal() -> Self {
+        Self::new(
+            Kind::Internal,
+            "Something went wrong here, not with what you sent. Please try again later.",
+        )
+    }
+
+    /// The same for a page to show.
+    pub fn for_page(&self) -> Answer {
+        Answer {
+            message: self.message.clone(),
+            refusal: Some(self.kind.refusal()),
+            fields: self.fields.clone(),
+            attempts_left: self.attempts_left,
+            claim: None,
+        }
+    }
+
+    /// The same for a program.
+    pub fn into_json(self) -> Response {
+        let status = self.kind.status();
+        let failure = Failure {
+            status: "failed",
+            message: self.message,
+            error: self.kind,
+            fields: self.fields,
+            attempts_left: self.attempts_left,
+        };
+        (status, Json(failure)).into_response()
+    }
+
+    /// The headers that say what the status alone does not.
+    pub fn add_headers(&self, from_page: bool, response: &mut Response) {
+        let headers = response.headers_mut();
+        if let Some(after) = self.retry_after {
+            headers.insert(RETRY_AFTER, after.as_secs().max(1).into());
+        }
+        if self.kind == Kind::Unauthorized {
+            // RFC 9110 §15.5.2 wants a challenge; Basic would open the browser's own password
+            // dialogue over the page that has just said what is wrong.
+            headers.insert(
+                WWW_AUTHENTICATE,
+                if from_page {
+                    HeaderValue::from_static(r#"Form realm="Latchkey""#)
+                } else {
+                    HeaderValue::from_static(r#"Basic realm="Latchkey", charset="UTF-8""#)
+                },
+            );
+        }
+    }
+}
+
+/// Leaves undressed: [`super::errors::dress`] makes JSON or a page of it.
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let mut response = self.kind.status().into_response();
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+impl From<RegistrationError> for Problem {
+    fn from(error: RegistrationError) -> Self {
+        match error {
+            RegistrationError::Busy { retry_after } => {
+                tracing::warn!("too many passwords wait to be hashed");
+                Self::unavailable(retry_after)
+            }
+            RegistrationError::Store(error) => {
+                tracing::error!(%error, "the store failed");
+                Self::unavailable(Duration::from_secs(5))
+            }
+            error @ (RegistrationError::Hashing(_) | RegistrationError::Entropy(_)) => {
+                tracing::error!(%error, "a request failed");
+                Self::internal()
+            }
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! Where a request comes from: the peer, or what a trusted proxy says about it.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use axum::extract::{ConnectInfo, Request, State};
+use axum::http::{HeaderMap, HeaderName};
+use axum::middleware::Next;
+use axum::response::Response;
+use ipnet::IpNet;
+
+use crate::network::ClientNetwork;
+
+/// Who may say where a request comes from, and in which header.
+#[derive(Clone, Debug)]
+pub struct TrustedProxies {
+    networks: Vec<IpNet>,
+    header: Option<HeaderName>,
+}
+
+impl TrustedProxies {
+    /// Takes `trusted_proxies` and `proxy_header`; a name that is no header's is never found.
+    #[must_use]
+    pub fn new(networks: Vec<IpNet>, header: &str) -> Self {
+        Self {
+            networks,
+            header: header.parse().ok(),
+        }
+    }
+
+    /// The rightmost hop that is not one of ours: what stands left of it, anybody can write.
+    fn client(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
+        let peer = peer.to_canonical();
+        let (true, Some(header)) = (self.trusts(peer), &self.header) else {
+            return peer;
+        };
+        let values: Vec<_> = headers
+            .get_all(header)
+            .iter()
+            .map(|value| value.to_str().unwrap_or_default())
+            .collect();
+        let mut client = peer;
+        for hop in values.iter().rev().flat_map(|value| value.rsplit(',')) {
+            // A hop that cannot be read ends what can be believed.
+            let Some(address) = parse_hop(hop) else { break };
+            client = address;
+            if !self.trusts(address) {
+                break;
+            }
+        }
+        client
+    }
+
+    fn trusts(&self, address: IpAddr) -> bool {
+        self.networks
+            .iter()
+            .any(|network| network.contains(&address))
+    }
+}
+
+/// An address, perhaps with a port, as proxies write it.
+fn parse_hop(hop: &str) -> Option<IpAddr> {
+    let hop = hop.trim();
+    hop.parse::<IpAddr>()
+        .or_else(|_| hop.parse::<SocketAddr>().map(|address| address.ip()))
+        .or_else(|_| hop.trim_start_matches('[').trim_end_matches(']').parse())
+        .ok()
+        .map(|address| address.to_canonical())
+}
+
+/// Leaves the client's network where handlers and the log find it.
+pub(super) async fn identify(
+    State(proxies): State<Arc<TrustedProxies>>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let client = proxies.client(peer.ip(), request.headers());
+    request.extensions_mut().insert(ClientNetwork::from(client));
+    next.run(request).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::http::HeaderValue;
+
+    fn client(peer: &str, forwarded: &[&'static str]) -> String {
+        let proxies = TrustedProxies::new(
+            vec!["10.0.0.0/8".parse().unwrap(), "fd00::/8".parse().unwrap()],
+            "X-Forwarded-For",
+        );
+        let mut headers = HeaderMap::new();
+        for value in forwarded {
+            headers.append("x-forwarded-for", HeaderValue::from_static(value));
+        }
+        proxies.client(peer.parse().unwrap(), &headers).to_string()
+    }
+
+    #[test]
+    fn only_a_trusted_proxy_is_believed() {
+        assert_eq!(client("192.0.2.1", &["198.51.100.7"]), "192.0.2.1");
+        assert_eq!(client("10.0.0.1", &["198.51.100.7"]), "198.51.100.7");
+        assert_eq!(client("::ffff:10.0.0.1", &["198.51.100.7"]), "198.51.100.7");
+        assert_eq!(client("10.0.0.1", &[]), "10.0.0.1");
+    }
+
+    #[test]
+    fn the_rightmost_untrusted_hop_counts() {
+        assert_eq!(
+            client("10.0.0.1", &["1.1.1.1, 198.51.100.7, 10.9.9.9"]),
+            "198.51.100.7"
+        );
+        assert_eq!(
+            client("10.0.0.1", &["1.1.1.1", "198.51.100.7"]),
+            "198.51.100.7"
+        );
+        assert_eq!(client("fd00::1", &["[2001:db8::1]:4711"]), "2001:db8::1");
+        assert_eq!(client("10.0.0.1", &["198.51.100.7, nonsense"]), "10.0.0.1");
+    }
+}

@@ -1,0 +1,161 @@
+//! Form bodies, read strictly.
+//!
+//! `axum::Form` replaces what is not UTF-8, keeps the last of two fields, and takes a bare `%`
+//! for itself: each of them would record a password that nobody typed.
+
+use axum::body::Bytes;
+use axum::extract::{FromRequest, Request};
+use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::IntoResponse;
+use latchkey_app::view::FieldErrors;
+use percent_encoding::percent_decode;
+use zeroize::Zeroizing;
+
+use super::answer::{Kind, Problem};
+
+const FORM: &str = "application/x-www-form-urlencoded";
+
+/// The fields of a form, in the order of the body.
+pub struct Form(Vec<(String, Zeroizing<String>)>);
+
+impl Form {
+    /// The value of a field; `None` when it is not there.
+    ///
+    /// # Errors
+    /// When it is there twice: nobody can tell which was meant.
+    pub fn field(&self, name: &str) -> Result<Option<&str>, Problem> {
+        let mut values = self.0.iter().filter(|(known, _)| known == name);
+        let first = values.next().map(|(_, value)| value.as_str());
+        if values.next().is_some() {
+            let fields = field_error(
+                name,
+                format!("The field {name} is there twice: send it once."),
+            );
+            return Err(Problem::in_fields(Kind::BadRequest, fields));
+        }
+        Ok(first)
+    }
+
+    /// The value of a field that must be there.
+    ///
+    /// # Errors
+    /// When it is not there, or there twice.
+    pub fn required(&self, name: &str) -> Result<&str, Problem> {
+        self.field(name)?.ok_or_else(|| {
+            let fields = field_error(name, format!("The field {name} is missing."));
+            Problem::in_fields(Kind::BadRequest, fields)
+        })
+    }
+
+    fn parse(body: &[u8]) -> Option<Self> {
+        body.split(|&byte| byte == b'&')
+            .filter(|pair| !pair.is_empty())
+            .map(|pair| {
+                let mut halves = pair.splitn(2, |&byte| byte == b'=');
+                let name = decode(halves.next().unwrap_or_default())?;
+                let value = decode(halves.next().unwrap_or_default())?;
+                Some((name.to_string(), value))
+            })
+            .collect::<Option<Vec<_>>>()
+            .map(Self)
+    }
+}
+
+impl<S: Send + Sync> FromRequest<S> for Form {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        let is_form = request
+            .headers()
+            .get(CONTENT_TYPE)
+            .and_then(|value| value.to_str().ok())
+            .and_then(|value| value.split(';').next())
+            .is_some_and(|media_type| media_type.trim().eq_ignore_ascii_case(FORM));
+        if !is_form {
+            return Err(Problem::new(
+                Kind::UnsupportedMediaType,
+                format!("Send the fields as a form: Content-Type: {FORM}."),
+            ));
+        }
+        let body = Bytes::from_request(request, state)
+            .await
+            .map_err(|rejection| {
+                if rejection.into_response().status() == StatusCode::PAYLOAD_TOO_LARGE {
+                    Problem::new(Kind::TooLarge, "The form is too large: 64 KiB are allowed.")
+                } else {
+                    Problem::new(Kind::BadRequest, "The form did not arrive whole.")
+                }
+            })?;
+        Self::parse(&body).ok_or_else(|| {
+            Problem::new(
+                Kind::BadRequest,
+                "The form is not percent-encoded UTF-8: write % as %25 (curl --data-urlencode does it).",
+            )
+        })
+    }
+}
+
+/// Strict where the URL Standard's parser guesses; `None` for a broken escape or what is not UTF-8.
+fn decode(text: &[u8]) -> Option<Zeroizing<String>> {
+    let is_escape = |at: usize| {
+        text.get(at + 1..at + 3)
+            .is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
+    };
+    let is_whole = text
+        .iter()
+        .enumerate()
+        .all(|(at, &byte)| byte != b'%' || is_escape(at));
+    let spaced = Zeroizing::new(
+        text.iter()
+            .map(|&byte| if byte == b'+' { b' ' } else { byte })
+            .collect::<Vec<_>>(),
+    );
+    let decoded = percent_decode(&spaced).decode_utf8().ok()?;
+    is_whole.then(|| Zeroizing::new(decoded.into_owned()))
+}
+
+fn field_error(name: &str, sentence: String) -> FieldErrors {
+    let mut fields = FieldErrors::default();
+    match name {
+        "email" => fields.email = Some(sentence),
+        "password" => fields.password = Some(sentence),
+        _ => fields.verification_code = Some(sentence),
+    }
+    fields
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn value(body: &[u8]) -> Option<String> {
+        let form = Form::parse(body)?;
+        Some(form.field("a").ok()??.to_owned())
+    }
+
+    #[test]
+    fn values_are_decoded_as_forms_are() {
+        assert_eq!(value(b"a=b+c%2Bd%C3%A9").as_deref(), Some("b c+dé"));
+        assert_eq!(value(b"x=1&a=b=c&y").as_deref(), Some("b=c"));
+        assert_eq!(value(b"a").as_deref(), Some(""));
+        assert_eq!(value(b"%61=1").as_deref(), Some("1"));
+        assert_eq!(value(b"").as_deref(), None);
+    }
+
+    #[test]
+    fn nothing_is_guessed() {
+        for body in [
+            &b"a=100%"[..],
+            b"a=%4",
+            b"a=%zz",
+            b"a=%ff",
+            b"a=\xff",
+            b"%ff=1&a=1",
+        ] {
+            assert!(Form::parse(body).is_none(), "{body:?}");
+        }
+        assert!(Form::parse(b"a=1&a=1").unwrap().field("a").is_err());
+        assert!(Form::parse(b"a=1").unwrap().required("b").is_err());
+    }
+}

@@ -1,0 +1,72 @@
+//! Whether the process is up, and whether it can do its work.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use chrono::Duration;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::answer::{Failure, Kind, Problem};
+use super::state::AppState;
+use crate::store::Store;
+
+/// Mail that waits longer than this is not moving: greylisting takes five minutes at the most.
+const QUEUE_STUCK: Duration = Duration::minutes(10);
+
+/// A healthy answer.
+#[derive(Serialize, ToSchema)]
+pub struct Health {
+    #[schema(example = "success")]
+    status: &'static str,
+    message: &'static str,
+}
+
+/// Whether the process is up.
+#[utoipa::path(get, path = "/healthz", tag = "operation",
+    responses((status = 200, description = "The process is up", body = Health)))]
+pub async fn alive() -> Json<Health> {
+    Json(Health {
+        status: "success",
+        message: "The process is up.",
+    })
+}
+
+/// Whether the store takes writes and mail moves.
+#[utoipa::path(get, path = "/readyz", tag = "operation",
+    responses(
+        (status = 200, description = "Ready", body = Health),
+        (status = 503, description = "`unavailable`, with the reason", body = Failure,
+            headers(("Retry-After" = u64, description = "Seconds"))),
+    ))]
+pub async fn ready(State(store): State<Arc<Store>>, State(state): State<AppState>) -> Response {
+    let now = state.clock.now();
+    let checked = match store.probe().await {
+        Ok(()) => store.oldest_mail().await,
+        Err(error) => Err(error),
+    };
+    let reason = match checked {
+        Ok(Some(oldest)) if now - oldest > QUEUE_STUCK => format!(
+            "Mail has waited for {} minutes: look at the relay.",
+            (now - oldest).num_minutes()
+        ),
+        Ok(_) => {
+            return Json(Health {
+                status: "success",
+                message: "Ready.",
+            })
+            .into_response();
+        }
+        Err(error) => {
+            tracing::error!(%error, "the store does not take writes");
+            "The store does not take writes: look at the log.".to_owned()
+        }
+    };
+    Problem {
+        retry_after: Some(std::time::Duration::from_secs(10)),
+        ..Problem::new(Kind::Unavailable, reason)
+    }
+    .into_response()
+}

@@ -1,0 +1,86 @@
+//! The two doors: pages for people, an API for programs, one handler for each deed.
+//!
+//! A handler parses, calls the use case, and answers; what went wrong is a [`Problem`], which
+//! becomes JSON or a page only on its way out.
+
+mod access_log;
+mod answer;
+mod basic_auth;
+mod client_address;
+mod cross_site;
+mod door;
+mod errors;
+mod form;
+mod headers;
+mod health;
+pub mod mailbox;
+mod openapi;
+mod pages;
+mod register;
+mod resend;
+mod session;
+mod state;
+mod static_files;
+mod verify;
+
+pub use client_address::TrustedProxies;
+pub use state::{AppState, PublicOrigin};
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::middleware::{from_fn, from_fn_with_state};
+use axum::routing::{get, post};
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::compression::CompressionLayer;
+use tower_sessions::SessionManagerLayer;
+use tower_sessions::cookie::SameSite;
+
+use crate::store::SessionRecords;
+
+/// In bytes; the longest form is a few kilobytes.
+const MAX_BODY: usize = 64 * 1024;
+
+/// All doors. `development_mailbox` is mounted when there is one.
+pub fn router(
+    state: AppState,
+    sessions: SessionRecords,
+    development_mailbox: Option<crate::mail::DevelopmentMailbox>,
+) -> Router {
+    // Sessions are written by the pages' own deeds and live as long as a claim may: a day.
+    let sessions = SessionManagerLayer::new(sessions)
+        .with_name("__Host-latchkey")
+        .with_secure(true)
+        .with_http_only(true)
+        .with_same_site(SameSite::Lax)
+        .with_path("/")
+        .with_expiry(session::EXPIRY);
+    let pages = Router::new()
+        .route("/", get(pages::home))
+        .route("/register", get(pages::register))
+        .route("/verify", get(pages::verify))
+        .route("/welcome", get(pages::welcome))
+        .layer(CompressionLayer::new());
+    let deeds = Router::new()
+        .route("/register", post(register::register))
+        .route("/verify", post(verify::verify))
+        .route("/resend", post(resend::resend))
+        .layer(DefaultBodyLimit::max(MAX_BODY));
+    let mut router = pages
+        .merge(deeds)
+        .layer(sessions)
+        .route("/openapi.json", get(openapi::document))
+        .route("/healthz", get(health::alive))
+        .route("/readyz", get(health::ready))
+        .fallback(static_files::serve)
+        .with_state(state.clone());
+    if let Some(mailbox) = development_mailbox {
+        router = router.merge(mailbox::router(mailbox));
+    }
+    router
+        .layer(from_fn_with_state(state.clone(), cross_site::refuse))
+        .layer(CatchPanicLayer::custom(errors::panicked))
+        .layer(from_fn_with_state(state.clone(), errors::dress))
+        .layer(from_fn_with_state(state.clone(), headers::harden))
+        .layer(from_fn(access_log::log))
+        .layer(from_fn_with_state(state, client_address::identify))
+}

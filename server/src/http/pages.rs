@@ -1,0 +1,212 @@
+//! Pages: each is a view, drawn by Leptos.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::header::{CONTENT_SECURITY_POLICY, VARY};
+use axum::http::{HeaderValue, StatusCode, Uri};
+use axum::response::{IntoResponse, Redirect, Response};
+use chrono::{DateTime, Utc};
+use latchkey_app::shell;
+use latchkey_app::view::{
+    ErrorView, MailState, Notice, PendingClaim, RegisterView, Tone, VerifyView, WelcomeView,
+};
+use leptos::nonce::use_nonce;
+use leptos::prelude::{expect_context, provide_context};
+use leptos_axum::ResponseOptions;
+use tower_sessions::Session;
+
+use super::answer::Problem;
+use super::errors::Dressed;
+use super::session::Remembered;
+use super::state::AppState;
+use crate::registration::Registration;
+use crate::store::Claim;
+
+/// `GET /`
+pub async fn home(State(state): State<AppState>, uri: Uri) -> Response {
+    render(&state, uri, StatusCode::OK, || {}).await
+}
+
+/// `GET /register`
+pub async fn register(State(state): State<AppState>, uri: Uri) -> Response {
+    let view = register_view(&state);
+    render(&state, uri, StatusCode::OK, move || {
+        provide_context(view.clone())
+    })
+    .await
+}
+
+/// `GET /verify`
+pub async fn verify(
+    State(state): State<AppState>,
+    session: Session,
+    uri: Uri,
+) -> Result<Response, Problem> {
+    let remembered = Remembered::of(&session).await?;
+    let view = verify_view(&state, &remembered).await?;
+    Ok(verify_page(&state, uri, StatusCode::OK, view).await)
+}
+
+/// `GET /welcome`: for who has an account; others have a code to enter first.
+pub async fn welcome(
+    State(state): State<AppState>,
+    session: Session,
+    uri: Uri,
+) -> Result<Response, Problem> {
+    let Some(owner) = Remembered::of(&session).await?.account else {
+        return Ok(Redirect::to("/verify").into_response());
+    };
+    let account = state
+        .store
+        .account(&owner.address)
+        .await
+        .map_err(|error| Problem::from(crate::registration::RegistrationError::from(error)))?;
+    let Some(account) = account else {
+        return Ok(Redirect::to("/register").into_response());
+    };
+    let view = WelcomeView {
+        email: account.typed_address,
+    };
+    Ok(render(&state, uri, StatusCode::OK, move || {
+        provide_context(view.clone())
+    })
+    .await)
+}
+
+/// A page that says that something did not work.
+pub(super) async fn error(state: &AppState, uri: Uri, view: ErrorView) -> Response {
+    let status = StatusCode::from_u16(view.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    render(state, uri, status, move || provide_context(view.clone())).await
+}
+
+/// The register page, back with what is wrong.
+pub(super) async fn register_again(
+    state: &AppState,
+    uri: Uri,
+    email: String,
+    problem: &Problem,
+) -> Response {
+    let mut view = RegisterView {
+        email,
+        ..register_view(state)
+    };
+    view.refused(&problem.for_page());
+    let status = problem.kind.status();
+    render(state, uri, status, move || provide_context(view.clone())).await
+}
+
+/// The verify page, back with what is wrong.
+pub(super) async fn verify_again(
+    state: &AppState,
+    session: &Session,
+    uri: Uri,
+    email: String,
+    problem: &Problem,
+) -> Result<Response, Problem> {
+    let remembered = Remembered::of(session).await?;
+    let mut view = VerifyView {
+        email,
+        ..verify_view(state, &remembered).await?
+    };
+    view.refused(&problem.for_page());
+    Ok(verify_page(state, uri, problem.kind.status(), view).await)
+}
+
+async fn verify_page(state: &AppState, uri: Uri, status: StatusCode, view: VerifyView) -> Response {
+    render(state, uri, status, move || provide_context(view.clone())).await
+}
+
+fn register_view(state: &AppState) -> RegisterView {
+    RegisterView {
+        password_min_length: state.password_policy.rules().min_length,
+        ..RegisterView::default()
+    }
+}
+
+async fn verify_view(state: &AppState, remembered: &Remembered) -> Result<VerifyView, Problem> {
+    let mut view = VerifyView {
+        code_digits: state.code_digits,
+        ..VerifyView::default()
+    };
+    if let Some(id) = &remembered.claim {
+        let claim = state.registration.pending(id).await?;
+        view.claim = claim.map(|claim| pending(&state.registration, &claim, state.clock.now()));
+        if view.claim.is_none() {
+            view.notice = Some(Notice {
+                tone: Tone::Information,
+                text: "The sign-up that this browser began is over.".to_owned(),
+            });
+        }
+    }
+    Ok(view)
+}
+
+/// A claim as its own browser may see it.
+pub(super) fn pending(
+    registration: &Registration,
+    claim: &Claim,
+    now: DateTime<Utc>,
+) -> PendingClaim {
+    let left = claim.code_expires_at - now;
+    PendingClaim {
+        email: claim.typed_address.clone(),
+        reference: claim.reference.clone(),
+        mail: match claim.mail.as_str() {
+            "taken" => MailState::Taken,
+            "refused" => MailState::Refused,
+            _ => MailState::Queued,
+        },
+        code_expires_in_ms: u64::try_from(left.num_milliseconds()).unwrap_or(0),
+        attempts_left: u32::try_from(claim.attempts_left).unwrap_or(0),
+        resend_in_seconds: registration.resend_cooldown(claim).as_secs_f64().ceil() as u64,
+    }
+}
+
+/// Draws the page of this path with the views that `provide` puts into its context.
+async fn render(
+    state: &AppState,
+    uri: Uri,
+    status: StatusCode,
+    provide: impl Fn() + Clone + Send + Sync + 'static,
+) -> Response {
+    let options = state.leptos.clone();
+    let site = Arc::clone(&state.site);
+    let draw = leptos_axum::render_app_async_with_context(
+        move || {
+            provide_context((*site).clone());
+            provide();
+            if let Some(policy) = content_security_policy() {
+                expect_context::<ResponseOptions>().insert_header(CONTENT_SECURITY_POLICY, policy);
+            }
+        },
+        move || shell(options.clone()),
+    );
+    let mut request = Request::new(Body::empty());
+    *request.uri_mut() = uri;
+    let mut response = draw(request).await;
+    *response.status_mut() = status;
+    // GET and POST of one path answer by `Accept`; nothing of it is kept, but say so.
+    response
+        .headers_mut()
+        .insert(VARY, HeaderValue::from_static("Accept, Cookie"));
+    response.extensions_mut().insert(Dressed);
+    response
+}
+
+/// Scripts need this page's nonce; `cargo leptos watch` reloads pages through a socket of its own.
+fn content_security_policy() -> Option<HeaderValue> {
+    let nonce = use_nonce()?;
+    let reload = if cfg!(debug_assertions) && std::env::var_os("LEPTOS_WATCH").is_some() {
+        " ws: wss:"
+    } else {
+        ""
+    };
+    HeaderValue::from_str(&format!(
+        "default-src 'none'; script-src 'nonce-{nonce}' 'wasm-unsafe-eval'; style-src 'self'; \
+         img-src 'self'; connect-src 'self'{reload}; form-action 'self'; base-uri 'none'; \
+         frame-ancestors 'none'"
+    ))
+    .ok()
+}

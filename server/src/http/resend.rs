@@ -1,0 +1,90 @@
+//! `POST /resend`: another mail, for the browser that made the claim.
+
+use axum::Extension;
+use axum::extract::State;
+use axum::http::Uri;
+use axum::response::{IntoResponse, Redirect, Response};
+use tower_sessions::Session;
+
+use super::answer::{Failure, Kind, Problem, Success};
+use super::door::Door;
+use super::pages;
+use super::session::Remembered;
+use super::state::AppState;
+use crate::network::ClientNetwork;
+use crate::registration::ResendOutcome;
+
+/// Ask for another mail for the claim that this session made.
+#[utoipa::path(
+    post,
+    path = "/resend",
+    tag = "sign-up",
+    security(("session" = [])),
+    responses(
+        (status = 200, description = "Another mail is on its way", body = Success),
+        (status = 401, description = "`unauthorized`: this session has made no claim", body = Failure, headers(("WWW-Authenticate" = String))),
+        (status = 403, description = "`cross_site`: sent by a browser from another site", body = Failure),
+        (status = 410, description = "`code_stale`: the claim is gone", body = Failure),
+        (status = 429, description = "`rate_limited`: the last mail was asked for a moment ago", body = Failure, headers(("Retry-After" = u64, description = "Seconds"))),
+        (status = 503, description = "`unavailable`", body = Failure, headers(("Retry-After" = u64, description = "Seconds"))),
+    )
+)]
+pub async fn resend(
+    State(state): State<AppState>,
+    Extension(network): Extension<ClientNetwork>,
+    door: Door,
+    session: Session,
+    uri: Uri,
+) -> Response {
+    match (attempt(&state, network, &session).await, door) {
+        (Ok(_), Door::Browser) => Redirect::to("/verify").into_response(),
+        (Ok(success), Door::Program { .. }) => success.into_response(),
+        (Err(problem), Door::Browser) => {
+            match pages::verify_again(&state, &session, uri, String::new(), &problem).await {
+                Ok(mut page) => {
+                    problem.add_headers(true, &mut page);
+                    page
+                }
+                Err(worse) => worse.into_response(),
+            }
+        }
+        (Err(problem), Door::Program { .. }) => problem.into_response(),
+    }
+}
+
+async fn attempt(
+    state: &AppState,
+    network: ClientNetwork,
+    session: &Session,
+) -> Result<Success, Problem> {
+    let Some(id) = Remembered::of(session).await?.claim else {
+        return Err(Problem::new(
+            Kind::Unauthorized,
+            "This browser has no sign-up under way. Please sign up first.",
+        ));
+    };
+    match state.registration.resend(&id, network).await? {
+        ResendOutcome::Sent(claim) => Ok(Success {
+            claim: Some(pages::pending(
+                &state.registration,
+                &claim,
+                state.clock.now(),
+            )),
+            ..Success::new("Your code was sent via email")
+        }),
+        ResendOutcome::TooSoon { retry_after, .. } => {
+            let seconds = retry_after.as_secs_f64().ceil();
+            Err(Problem {
+                retry_after: Some(retry_after),
+                ..Problem::new(
+                    Kind::RateLimited,
+                    format!("A mail was asked for a moment ago. Please wait {seconds} seconds."),
+                )
+            })
+        }
+        ResendOutcome::Gone => Err(Problem::new(
+            Kind::CodeStale,
+            "This sign-up is over. Please sign up again.",
+        )),
+    }
+}

@@ -1,0 +1,72 @@
+//! What handlers share; each names just the piece it uses.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use axum::extract::FromRef;
+use latchkey_app::view::Site;
+use leptos::config::LeptosOptions;
+use url::Url;
+
+use super::client_address::TrustedProxies;
+use crate::clock::SharedClock;
+use crate::registration::{PasswordPolicy, Registration};
+use crate::store::Store;
+
+/// Everything that handlers share.
+#[derive(Clone)]
+pub struct AppState {
+    pub registration: Arc<Registration>,
+    pub password_policy: Arc<PasswordPolicy>,
+    pub store: Arc<Store>,
+    pub clock: SharedClock,
+    /// What every page knows of the service.
+    pub site: Arc<Site>,
+    /// `code.digits`, for the hint beside the field.
+    pub code_digits: u8,
+    /// Whether the answer to a sign-up holds the code.
+    pub expose_code: bool,
+    pub origin: Arc<PublicOrigin>,
+    pub trusted_proxies: Arc<TrustedProxies>,
+    pub leptos: LeptosOptions,
+    /// The browser's files.
+    pub site_dir: Arc<PathBuf>,
+}
+
+/// The origin that people's browsers see.
+#[derive(Clone, Debug)]
+pub struct PublicOrigin {
+    /// In the form of an `Origin` header: scheme, host, port.
+    pub text: String,
+    /// Whether browsers may be told to insist on HTTPS from now on.
+    pub strict_transport: bool,
+}
+
+impl PublicOrigin {
+    /// Insists on HTTPS unless the certificate is self-signed: then a developer who meets a
+    /// warning could not pass it any more, on any port of that host.
+    #[must_use]
+    pub fn new(public_url: &Url, self_signed: bool) -> Self {
+        Self {
+            text: public_url.origin().ascii_serialization(),
+            strict_transport: public_url.scheme() == "https" && !self_signed,
+        }
+    }
+}
+
+macro_rules! pieces {
+    ($($field:ident: $piece:ty),* $(,)?) => {$(
+        impl FromRef<AppState> for $piece {
+            fn from_ref(state: &AppState) -> Self {
+                state.$field.clone()
+            }
+        }
+    )*};
+}
+
+pieces! {
+    registration: Arc<Registration>,
+    store: Arc<Store>,
+    origin: Arc<PublicOrigin>,
+    trusted_proxies: Arc<TrustedProxies>,
+}

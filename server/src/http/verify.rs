@@ -1,0 +1,219 @@
+//! `POST /verify`
+
+use axum::Extension;
+use axum::extract::State;
+use axum::http::{HeaderMap, Uri};
+use axum::response::{IntoResponse, Redirect, Response};
+use latchkey_app::domain::{EmailAddress, Password, VerificationCode, VerificationCodeError};
+use latchkey_app::view::FieldErrors;
+use serde::Deserialize;
+use tower_sessions::Session;
+use utoipa::ToSchema;
+
+use super::answer::{Failure, Kind, Problem, Success};
+use super::basic_auth::BasicAuth;
+use super::door::Door;
+use super::form::Form;
+use super::pages;
+use super::session::{Owner, Remembered};
+use super::state::AppState;
+use crate::network::ClientNetwork;
+use crate::registration::{Credentials, VerifyOutcome};
+
+const STALE: &str =
+    "The verification code is stale. Please retry calling /register to get a new code.";
+
+/// The form of a verification.
+#[derive(Deserialize, ToSchema)]
+#[expect(
+    dead_code,
+    reason = "describes the form, which is parsed field by field"
+)]
+pub struct VerifyForm {
+    /// 4 to 8 digits; spaces and dashes are forgiven.
+    #[schema(example = "0746")]
+    verification_code: String,
+    /// Instead of HTTP Basic, for pages.
+    email: Option<String>,
+    /// Instead of HTTP Basic, for pages.
+    password: Option<String>,
+}
+
+/// Prove the address by the code that was sent to it.
+///
+/// The password comes first: without it nothing is learnt about the address or the code.
+#[utoipa::path(
+    post,
+    path = "/verify",
+    tag = "sign-up",
+    security(("basic" = [])),
+    request_body(content = VerifyForm, content_type = "application/x-www-form-urlencoded"),
+    responses(
+        (status = 200, description = "The account is verified", body = Success),
+        (status = 400, description = "`bad_request`: the code missing, sent twice, or not 4 to 8 digits; no attempt charged", body = Failure),
+        (status = 401, description = "`unauthorized`: no or malformed `Authorization`, unknown address, wrong password", body = Failure, headers(("WWW-Authenticate" = String))),
+        (status = 403, description = "`code_wrong` with `attempts_left`; or `cross_site`: sent by a browser from another site", body = Failure),
+        (status = 409, description = "`already_verified`", body = Failure),
+        (status = 410, description = "`code_stale`: too old, used up, or replaced", body = Failure),
+        (status = 413, description = "`too_large`: more than 64 KiB", body = Failure),
+        (status = 415, description = "`unsupported_media_type`: not a form", body = Failure),
+        (status = 422, description = "`invalid`: the address in the form is none", body = Failure),
+        (status = 429, description = "`rate_limited`", body = Failure, headers(("Retry-After" = u64, description = "Seconds"))),
+        (status = 503, description = "`unavailable`: the guess was not answered", body = Failure, headers(("Retry-After" = u64, description = "Seconds"))),
+    )
+)]
+pub async fn verify(
+    State(state): State<AppState>,
+    Extension(network): Extension<ClientNetwork>,
+    door: Door,
+    session: Session,
+    uri: Uri,
+    headers: HeaderMap,
+    form: Result<Form, Problem>,
+) -> Response {
+    let typed = form
+        .as_ref()
+        .ok()
+        .and_then(|form| form.field("email").ok().flatten())
+        .unwrap_or_default()
+        .to_owned();
+    let attempted = attempt(&state, network, door, &session, &headers, form).await;
+    match (attempted, door) {
+        (Ok(()), Door::Browser) => Redirect::to("/welcome").into_response(),
+        (Ok(()), Door::Program { .. }) => {
+            Success::new("The account is now verified.").into_response()
+        }
+        (Err(problem), Door::Browser) => {
+            match pages::verify_again(&state, &session, uri, typed, &problem).await {
+                Ok(mut page) => {
+                    problem.add_headers(true, &mut page);
+                    page
+                }
+                Err(worse) => worse.into_response(),
+            }
+        }
+        (Err(problem), Door::Program { .. }) => problem.into_response(),
+    }
+}
+
+async fn attempt(
+    state: &AppState,
+    network: ClientNetwork,
+    door: Door,
+    session: &Session,
+    headers: &HeaderMap,
+    form: Result<Form, Problem>,
+) -> Result<(), Problem> {
+    let (credentials, code) = match BasicAuth::of(headers) {
+        BasicAuth::Malformed => return Err(unauthorized()),
+        BasicAuth::Given { user, password } => {
+            let credentials = Credentials::Password {
+                email: EmailAddress::parse(&user).ok(),
+                password: Password::presented(&password),
+            };
+            (credentials, parse_code(&form?)?)
+        }
+        BasicAuth::Absent => from_page(door, session, form).await?,
+    };
+    match state
+        .registration
+        .verify(credentials, &code, network)
+        .await?
+    {
+        VerifyOutcome::Verified { address } => {
+            if door.keeps_session() {
+                let remembered = Remembered {
+                    claim: None,
+                    account: Some(Owner { address }),
+                };
+                remembered.keep(session).await?;
+            }
+            Ok(())
+        }
+        VerifyOutcome::WrongCredentials => Err(unauthorized()),
+        VerifyOutcome::AlreadyVerified { .. } => Err(already_verified()),
+        VerifyOutcome::Stale => Err(Problem::new(Kind::CodeStale, STALE)),
+        VerifyOutcome::WrongCode { attempts_left } => Err(Problem {
+            attempts_left: Some(attempts_left),
+            ..Problem::new(Kind::CodeWrong, "The verification code is wrong.")
+        }),
+    }
+}
+
+/// Without `Authorization` a page's form or its session must say who it is.
+async fn from_page(
+    door: Door,
+    session: &Session,
+    form: Result<Form, Problem>,
+) -> Result<(Credentials, VerificationCode), Problem> {
+    let remembered = Remembered::of(session).await?;
+    let form = match form {
+        Ok(form) => form,
+        Err(problem) if door.keeps_session() => return Err(problem),
+        Err(_) => return Err(unauthorized()),
+    };
+    let (email, password) = (form.field("email")?, form.field("password")?);
+    if email.is_none() && password.is_none() {
+        return match remembered {
+            Remembered {
+                claim: Some(id), ..
+            } => Ok((Credentials::Session(id), parse_code(&form)?)),
+            Remembered {
+                account: Some(_), ..
+            } => Err(already_verified()),
+            _ => Err(unauthorized()),
+        };
+    }
+    let code = parse_code(&form);
+    let email = EmailAddress::parse(email.unwrap_or_default());
+    let password = password.filter(|password| !password.is_empty());
+    match (email, password, code) {
+        (Ok(email), Some(password), Ok(code)) => {
+            let credentials = Credentials::Password {
+                email: Some(email),
+                password: Password::presented(password),
+            };
+            Ok((credentials, code))
+        }
+        (email, password, code) => {
+            let kind = if password.is_none() || code.is_err() {
+                Kind::BadRequest
+            } else {
+                Kind::Invalid
+            };
+            let fields = FieldErrors {
+                email: email.err().map(|error| error.to_string()),
+                password: password
+                    .is_none()
+                    .then(|| "Enter the password that you chose when you signed up.".to_owned()),
+                verification_code: code
+                    .err()
+                    .and_then(|problem| problem.fields.verification_code),
+            };
+            Err(Problem::in_fields(kind, fields))
+        }
+    }
+}
+
+fn parse_code(form: &Form) -> Result<VerificationCode, Problem> {
+    VerificationCode::parse(form.required("verification_code")?).map_err(
+        |error: VerificationCodeError| {
+            let fields = FieldErrors {
+                verification_code: Some(error.to_string()),
+                ..FieldErrors::default()
+            };
+            Problem::in_fields(Kind::BadRequest, fields)
+        },
+    )
+}
+
+fn unauthorized() -> Problem {
+    Problem::new(
+        Kind::Unauthorized,
+        "Authenticate with the address and password that you registered.",
+    )
+}
+
+fn already_verified() -> Problem {
+    Problem::new(Kind::AlreadyVerified, "This account is verified already.")
+}

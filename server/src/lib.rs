@@ -1,0 +1,19 @@
+//! Latchkey's server: everything that touches the world.
+//!
+//! `startup` builds an `Application` from a `config::Config`; `router` is the map of its doors.
+//! A request goes `http` (parse) → `registration` (decide) → `store` and `mail` (do) → `http`
+//! (answer).
+
+pub mod clock;
+pub mod config;
+pub mod entropy;
+pub mod hashing;
+pub mod http;
+pub mod mail;
+pub mod network;
+pub mod registration;
+pub mod secret_key;
+pub mod startup;
+pub mod store;
+pub mod telemetry;
+pub mod tls;

@@ -1,0 +1,18 @@
+//! Mail: a letter is composed, a transport delivers it, in development a mailbox shows it.
+//!
+//! `compose` turns a [`Letter`] into a message, `transport` hands the message to the relay
+//! (`relay`, told where and how by `relay_url`) or to the development mailbox (`mailbox`).
+
+mod compose;
+mod mailbox;
+mod relay;
+mod relay_url;
+mod transport;
+mod worker;
+
+pub use compose::{ComposeError, Composed, Composer, Letter};
+pub use mailbox::{DevelopmentMailbox, ReceivedMail};
+pub use relay::{MAX_CONNECTIONS, SmtpRelay, TimeLimits};
+pub use relay_url::{Encryption, RelayUrl, RelayUrlError};
+pub use transport::{DeliveryError, Reason, Step, Transport};
+pub use worker::MailWorker;

@@ -1,0 +1,65 @@
+//! Resend: another mail for a claim that is one's own.
+
+use std::time::Duration;
+
+use super::{Registration, RegistrationError};
+use crate::network::ClientNetwork;
+use crate::store::{Claim, ClaimId, Renewed};
+
+/// What became of the wish for another mail.
+pub enum ResendOutcome {
+    /// It is on its way: with the same code while that lives, else with a new one.
+    Sent(Box<Claim>),
+    /// The last one was asked for too short a while ago.
+    TooSoon {
+        claim: Box<Claim>,
+        retry_after: Duration,
+    },
+    /// There is nothing to send a code for any more.
+    Gone,
+}
+
+impl Registration {
+    /// Sends another mail for a claim, whose owner the caller has made sure of.
+    ///
+    /// # Errors
+    /// When the store fails; then nothing is recorded.
+    pub async fn resend(
+        &self,
+        id: &ClaimId,
+        network: ClientNetwork,
+    ) -> Result<ResendOutcome, RegistrationError> {
+        let renewed = self
+            .store
+            .renew(id, self.settings.renewal, self.settings.cooldown)
+            .await?;
+        Ok(match renewed {
+            Renewed::Renewed(claim) => {
+                self.mail_bell.notify_one();
+                tracing::info!(%network, reference = claim.reference, "another mail asked for");
+                ResendOutcome::Sent(Box::new(claim))
+            }
+            Renewed::TooSoon(claim) => ResendOutcome::TooSoon {
+                retry_after: self.resend_cooldown(&claim),
+                claim: Box::new(claim),
+            },
+            Renewed::Gone => ResendOutcome::Gone,
+        })
+    }
+
+    /// How long until another mail may be asked for; zero when now.
+    #[must_use]
+    pub fn resend_cooldown(&self, claim: &Claim) -> Duration {
+        (claim.requested_at + self.settings.cooldown - self.clock.now())
+            .to_std()
+            .unwrap_or_default()
+    }
+
+    /// A claim as it stands, for the page of its owner.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn pending(&self, id: &ClaimId) -> Result<Option<Claim>, RegistrationError> {
+        Ok(self.store.claim(id).await?)
+    }
+}

@@ -1,0 +1,478 @@
+//! The use cases against a real store on disk, with a clock in the test's hand.
+
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use latchkey_app::domain::{EmailAddress, Password, VerificationCode};
+use tempfile::TempDir;
+use tokio::sync::Notify;
+
+use super::*;
+use crate::clock::Clock;
+use crate::config::DatabaseConfig;
+use crate::entropy::SystemEntropy;
+use crate::network::ClientNetwork;
+use crate::store::{Claim, LeasedMail, Outgoing};
+
+struct ManualClock(Mutex<DateTime<Utc>>);
+
+impl Clock for ManualClock {
+    fn now(&self) -> DateTime<Utc> {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+struct Story {
+    registration: Arc<Registration>,
+    clock: Arc<ManualClock>,
+    store: Arc<Store>,
+    _folder: TempDir,
+}
+
+const EMAIL: &str = "foo@bar.com";
+
+impl Story {
+    async fn begin() -> Self {
+        Self::with(Config::default()).await
+    }
+
+    async fn hiding_accounts() -> Self {
+        let mut config = Config::default();
+        config.code.expose = Some(false);
+        Self::with(config).await
+    }
+
+    async fn with(config: Config) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = Arc::new(ManualClock(Mutex::new(
+            DateTime::from_timestamp(1_800_000_000, 0).unwrap(),
+        )));
+        let database = DatabaseConfig::default();
+        let store = Arc::new(
+            Store::open(&database, folder.path(), clock.clone())
+                .await
+                .unwrap(),
+        );
+        let registration = Registration::new(
+            store.clone(),
+            HashingPool::start(8, 1, 1, 1).unwrap(),
+            SecretKeys::derive(&[9; 32]),
+            clock.clone(),
+            Arc::new(SystemEntropy),
+            Settings::from_config(&config),
+            Arc::new(Notify::new()),
+        );
+        Self {
+            registration: Arc::new(registration),
+            clock,
+            store,
+            _folder: folder,
+        }
+    }
+
+    fn pass(&self, seconds: i64) {
+        *self.clock.0.lock().unwrap() += TimeDelta::seconds(seconds);
+    }
+
+    async fn register(&self, password: &str) -> (Claim, VerificationCode) {
+        match self.try_register(password).await {
+            RegisterOutcome::Accepted { claim, code } => (*claim, code.unwrap()),
+            RegisterOutcome::EmailTaken => panic!("the address is taken"),
+        }
+    }
+
+    async fn try_register(&self, password: &str) -> RegisterOutcome {
+        self.registration
+            .register(&email(), secret(password), network())
+            .await
+            .unwrap()
+    }
+
+    async fn verify(&self, password: &str, code: &VerificationCode) -> VerifyOutcome {
+        let credentials = Credentials::Password {
+            email: Some(email()),
+            password: Some(secret(password)),
+        };
+        self.registration
+            .verify(credentials, code, network())
+            .await
+            .unwrap()
+    }
+
+    async fn lease(&self) -> Vec<LeasedMail> {
+        self.store
+            .lease_mail(10, TimeDelta::seconds(30))
+            .await
+            .unwrap()
+    }
+
+    async fn prepare(&self, mail: &LeasedMail) -> Outgoing {
+        self.store
+            .prepare_mail(mail, TimeDelta::seconds(60), TimeDelta::hours(1))
+            .await
+            .unwrap()
+    }
+
+    /// What the relay's 250 to everything that is due does.
+    async fn deliver_mail(&self) -> usize {
+        let leased = self.lease().await;
+        for mail in &leased {
+            if let Outgoing::Code(claim) | Outgoing::AlreadyRegistered(claim) =
+                self.prepare(mail).await
+            {
+                self.store
+                    .mail_taken(mail, &claim, TimeDelta::seconds(60))
+                    .await
+                    .unwrap();
+            }
+        }
+        leased.len()
+    }
+}
+
+fn email() -> EmailAddress {
+    EmailAddress::parse(EMAIL).unwrap()
+}
+
+fn secret(text: &str) -> Password {
+    Password::presented(text).unwrap()
+}
+
+fn network() -> ClientNetwork {
+    IpAddr::from([192, 0, 2, 1]).into()
+}
+
+/// Some code that is not this one.
+fn other_than(code: &VerificationCode) -> VerificationCode {
+    let number: u32 = code.expose().parse().unwrap();
+    VerificationCode::parse(&format!("{:04}", (number + 1) % 10_000)).unwrap()
+}
+
+fn verified() -> VerifyOutcome {
+    VerifyOutcome::Verified {
+        address: EMAIL.to_owned(),
+    }
+}
+
+fn wrong(attempts_left: u32) -> VerifyOutcome {
+    VerifyOutcome::WrongCode { attempts_left }
+}
+
+#[tokio::test]
+async fn the_right_code_makes_the_account_once() {
+    let story = Story::begin().await;
+    let (_, code) = story.register("testpassword").await;
+    assert!(story.store.account(EMAIL).await.unwrap().is_none());
+    assert_eq!(story.verify("testpassword", &code).await, verified());
+    assert!(story.store.account(EMAIL).await.unwrap().is_some());
+    assert_eq!(
+        story.verify("testpassword", &code).await,
+        VerifyOutcome::AlreadyVerified {
+            address: EMAIL.to_owned()
+        }
+    );
+    let again = story.try_register("testpassword").await;
+    assert!(matches!(again, RegisterOutcome::EmailTaken));
+}
+
+#[tokio::test]
+async fn nothing_is_learnt_without_the_password() {
+    let story = Story::begin().await;
+    let (_, code) = story.register("testpassword").await;
+    for _ in 0..5 {
+        assert_eq!(
+            story.verify("another password", &code).await,
+            VerifyOutcome::WrongCredentials
+        );
+    }
+    assert_eq!(story.verify("testpassword", &code).await, verified());
+    assert_eq!(
+        story.verify("another password", &code).await,
+        VerifyOutcome::WrongCredentials
+    );
+}
+
+#[tokio::test]
+async fn a_code_is_good_at_59_seconds_and_stale_at_61() {
+    for (age, expected) in [(59, verified()), (61, VerifyOutcome::Stale)] {
+        let story = Story::begin().await;
+        let (_, code) = story.register("testpassword").await;
+        story.pass(age);
+        assert_eq!(story.verify("testpassword", &code).await, expected);
+    }
+}
+
+#[tokio::test]
+async fn the_minute_starts_when_the_relay_takes_the_mail() {
+    let story = Story::begin().await;
+    let (_, code) = story.register("testpassword").await;
+    story.pass(30);
+    assert_eq!(story.deliver_mail().await, 1);
+    assert_eq!(story.deliver_mail().await, 0);
+    story.pass(59);
+    assert_eq!(story.verify("testpassword", &code).await, verified());
+}
+
+#[tokio::test]
+async fn a_mail_that_waited_too_long_carries_the_next_code() {
+    let story = Story::begin().await;
+    let (first, _) = story.register("testpassword").await;
+    story.pass(3_600);
+    let mail = story.lease().await.remove(0);
+    let Outgoing::Code(claim) = story.prepare(&mail).await else {
+        panic!("the mail carries a code");
+    };
+    assert_eq!(claim.delivery, first.delivery + 1);
+    assert!(claim.is_live(story.clock.now()));
+    let code = code_of(&SecretKeys::derive(&[9; 32]), &claim).unwrap();
+    assert_eq!(story.verify("testpassword", &code).await, verified());
+}
+
+#[tokio::test]
+async fn a_lease_that_ends_is_taken_over() {
+    let story = Story::begin().await;
+    story.register("testpassword").await;
+    assert_eq!(story.lease().await.len(), 1);
+    assert_eq!(story.lease().await.len(), 0);
+    story.pass(31);
+    assert_eq!(story.lease().await[0].tries, 2);
+}
+
+#[tokio::test]
+async fn three_wrong_codes_use_a_code_up() {
+    let story = Story::begin().await;
+    let (_, code) = story.register("testpassword").await;
+    let guess = other_than(&code);
+    assert_eq!(story.verify("testpassword", &guess).await, wrong(2));
+    assert_eq!(story.verify("testpassword", &guess).await, wrong(1));
+    assert_eq!(story.verify("testpassword", &guess).await, wrong(0));
+    assert_eq!(
+        story.verify("testpassword", &code).await,
+        VerifyOutcome::Stale
+    );
+}
+
+#[tokio::test]
+async fn of_a_thousand_parallel_guesses_three_are_answered() {
+    let story = Arc::new(Story::begin().await);
+    let (_, code) = story.register("testpassword").await;
+    let mut guesses = tokio::task::JoinSet::new();
+    for _ in 0..1_000 {
+        let story = story.clone();
+        let guess = other_than(&code);
+        // Through the session, so that the test spends its time on guesses, not on hashes.
+        guesses.spawn(async move {
+            let claim = story.store.candidates(EMAIL).await.unwrap().1.remove(0);
+            story
+                .registration
+                .verify(Credentials::Session(claim.id()), &guess, network())
+                .await
+                .unwrap()
+        });
+    }
+    let mut outcomes = guesses.join_all().await;
+    outcomes.retain(|outcome| *outcome != VerifyOutcome::Stale);
+    outcomes.sort_by_key(|outcome| format!("{outcome:?}"));
+    assert_eq!(outcomes, [wrong(0), wrong(1), wrong(2)]);
+    assert_eq!(
+        story.verify("testpassword", &code).await,
+        VerifyOutcome::Stale
+    );
+}
+
+#[tokio::test]
+async fn the_same_sign_up_again_repeats_a_live_code_and_renews_a_dead_one() {
+    let story = Story::begin().await;
+    let (_, first) = story.register("testpassword").await;
+    story.verify("testpassword", &other_than(&first)).await;
+    story.pass(30);
+    let (claim, second) = story.register("testpassword").await;
+    assert_eq!(second.expose(), first.expose());
+    assert_eq!(claim.attempts_left, 2);
+    story.pass(61);
+    let (claim, third) = story.register("testpassword").await;
+    assert_eq!((claim.delivery, claim.attempts_left), (2, 3));
+    assert_eq!(story.verify("testpassword", &third).await, verified());
+}
+
+#[tokio::test]
+async fn an_expired_claim_begins_anew_with_other_codes() {
+    let story = Story::begin().await;
+    let (first, _) = story.register("testpassword").await;
+    story.pass(86_401);
+    let (second, _) = story.register("testpassword").await;
+    assert_ne!(first.seed, second.seed);
+    assert_eq!(second.delivery, 1);
+    story.pass(86_401);
+    assert_eq!(story.store.sweep(10).await.unwrap(), 1);
+    assert_eq!(story.store.sweep(10).await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn who_has_the_mailbox_gets_the_account_with_their_own_password() {
+    let story = Story::begin().await;
+    let (_, owners) = story.register("owner's password").await;
+    let (strangers_claim, strangers) = story.register("stranger's password").await;
+    assert_eq!(story.verify("owner's password", &strangers).await, {
+        if strangers.expose() == owners.expose() {
+            verified()
+        } else {
+            wrong(2)
+        }
+    });
+    assert_eq!(story.verify("owner's password", &owners).await, verified());
+    // The stranger sees what they would see had nothing happened, and nothing opens their claim.
+    assert_eq!(
+        story.verify("stranger's password", &strangers).await,
+        wrong(2)
+    );
+    let decoy = story
+        .store
+        .claim(&strangers_claim.id())
+        .await
+        .unwrap()
+        .unwrap();
+    assert!(decoy.decoy);
+}
+
+#[tokio::test]
+async fn a_verified_address_looks_like_a_new_one_to_strangers() {
+    let story = Story::hiding_accounts().await;
+    let (_, code) = story.register("owner's password").await;
+    story.deliver_mail().await;
+    assert_eq!(story.verify("owner's password", &code).await, verified());
+    let (claim, code) = story.register("stranger's password").await;
+    assert_eq!((claim.delivery, claim.attempts_left), (1, 3));
+    let mail = story.lease().await.remove(0);
+    let outgoing = story.prepare(&mail).await;
+    assert!(matches!(outgoing, Outgoing::AlreadyRegistered(_)));
+    for left in [2, 1, 0] {
+        assert_eq!(
+            story.verify("stranger's password", &code).await,
+            wrong(left)
+        );
+    }
+    assert_eq!(
+        story.verify("stranger's password", &code).await,
+        VerifyOutcome::Stale
+    );
+}
+
+#[tokio::test]
+async fn an_owner_is_told_at_most_once_an_hour() {
+    let story = Story::hiding_accounts().await;
+    let (_, code) = story.register("owner's password").await;
+    story.deliver_mail().await;
+    story.verify("owner's password", &code).await;
+    for (pause, told) in [(0, true), (10, false), (3_600, true)] {
+        story.pass(pause);
+        story.register("stranger's password").await;
+        let mail = story.lease().await.remove(0);
+        let outgoing = story.prepare(&mail).await;
+        assert_eq!(
+            matches!(outgoing, Outgoing::AlreadyRegistered(_)),
+            told,
+            "{pause}"
+        );
+        if let Outgoing::AlreadyRegistered(claim) = outgoing {
+            let ttl = TimeDelta::seconds(60);
+            story.store.mail_taken(&mail, &claim, ttl).await.unwrap();
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_session_proves_its_own_claim_and_nothing_else() {
+    let story = Story::begin().await;
+    let (claim, code) = story.register("testpassword").await;
+    let by_session = async |code: &VerificationCode| {
+        story
+            .registration
+            .verify(Credentials::Session(claim.id()), code, network())
+            .await
+            .unwrap()
+    };
+    assert_eq!(by_session(&other_than(&code)).await, wrong(2));
+    assert_eq!(story.verify("testpassword", &code).await, verified());
+    assert!(matches!(
+        by_session(&code).await,
+        VerifyOutcome::AlreadyVerified { .. }
+    ));
+}
+
+#[tokio::test]
+async fn another_mail_may_be_asked_for_after_the_cooldown() {
+    let story = Story::begin().await;
+    let (claim, _) = story.register("testpassword").await;
+    story.pass(59);
+    let resend = async || {
+        story
+            .registration
+            .resend(&claim.id(), network())
+            .await
+            .unwrap()
+    };
+    assert!(
+        matches!(resend().await, ResendOutcome::TooSoon { retry_after, .. } if retry_after == Duration::from_secs(1))
+    );
+    story.pass(1);
+    assert!(matches!(resend().await, ResendOutcome::Sent(claim) if claim.delivery == 2));
+    story.pass(86_401);
+    assert!(matches!(resend().await, ResendOutcome::Gone));
+}
+
+#[tokio::test]
+async fn racing_sign_ups_make_one_claim_each_and_one_account() {
+    let story = Arc::new(Story::begin().await);
+    let mut tasks = tokio::task::JoinSet::new();
+    for number in 0..16 {
+        let story = story.clone();
+        tasks.spawn(async move { story.register(&format!("password {}", number % 4)).await.1 });
+    }
+    tasks.join_all().await;
+    let claims = story.store.candidates(EMAIL).await.unwrap().1;
+    assert_eq!(claims.len(), 4);
+    let mut tasks = tokio::task::JoinSet::new();
+    for claim in claims {
+        let story = story.clone();
+        let code = code_of(&SecretKeys::derive(&[9; 32]), &claim).unwrap();
+        tasks.spawn(async move {
+            let session = Credentials::Session(claim.id());
+            story
+                .registration
+                .verify(session, &code, network())
+                .await
+                .unwrap()
+        });
+    }
+    let outcomes = tasks.join_all().await;
+    assert_eq!(
+        outcomes
+            .iter()
+            .filter(|outcome| **outcome == verified())
+            .count(),
+        1
+    );
+}
+
+#[tokio::test]
+async fn unusable_credentials_fail_like_wrong_ones() {
+    let story = Story::begin().await;
+    let (_, code) = story.register("testpassword").await;
+    for (email, password) in [
+        (None, Some(secret("testpassword"))),
+        (Some(email()), None),
+        (
+            EmailAddress::parse("nobody@bar.com").ok(),
+            Some(secret("testpassword")),
+        ),
+    ] {
+        let credentials = Credentials::Password { email, password };
+        let outcome = story
+            .registration
+            .verify(credentials, &code, network())
+            .await;
+        assert_eq!(outcome.unwrap(), VerifyOutcome::WrongCredentials);
+    }
+}

@@ -1,0 +1,171 @@
+//! The secret key of an installation, and the keys for single uses derived from it.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::path::Path;
+
+use anyhow::Context;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use hkdf::Hkdf;
+use hmac::{Hmac, KeyInit, Mac};
+use secrecy::SecretString;
+use sha2::Sha256;
+use zeroize::{ZeroizeOnDrop, Zeroizing};
+
+use crate::config::data_dir::write_private;
+use crate::config::secret::decode;
+use crate::entropy::Entropy;
+
+const FILE_NAME: &str = "secret.key";
+
+/// Keys for separate uses, so that what one reveals says nothing about another (RFC 5869 §3.2).
+#[derive(Clone, ZeroizeOnDrop)]
+pub struct SecretKeys {
+    salts: [u8; 32],
+    claims: [u8; 32],
+    codes: [u8; 32],
+}
+
+impl SecretKeys {
+    /// Derives all keys from the installation's 32 bytes (HKDF-SHA-256).
+    #[must_use]
+    pub fn derive(secret: &[u8; 32]) -> Self {
+        let hkdf = Hkdf::<Sha256>::new(None, secret);
+        let expand = |usage: &str| {
+            let mut key = [0; 32];
+            // Fails only for outputs over 8,160 bytes.
+            let expanded = hkdf.expand(usage.as_bytes(), &mut key);
+            debug_assert!(expanded.is_ok());
+            key
+        };
+        Self {
+            salts: expand("latchkey/1/password-salt"),
+            claims: expand("latchkey/1/claim-key"),
+            codes: expand("latchkey/1/verification-code"),
+        }
+    }
+
+    /// The key from the configuration, else the one in `data_dir`, made there on first start.
+    ///
+    /// # Errors
+    /// When the key is not 32 bytes in base64, or its file cannot be read or made.
+    pub fn load_or_create(
+        configured: Option<&SecretString>,
+        data_dir: &Path,
+        entropy: &dyn Entropy,
+    ) -> anyhow::Result<Self> {
+        if let Some(secret) = configured {
+            return Ok(Self::derive(&*decode_or_explain(secret)?));
+        }
+        let path = data_dir.join(FILE_NAME);
+        match fs::read_to_string(&path) {
+            Ok(text) => {
+                let secret = SecretString::from(text.trim_ascii_end());
+                let secret =
+                    decode_or_explain(&secret).with_context(|| path.display().to_string())?;
+                Ok(Self::derive(&secret))
+            }
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                let mut secret = Zeroizing::new([0; 32]);
+                entropy.fill(&mut *secret)?;
+                // On disk before anything depends on it: without it every salt would be lost.
+                let text = Zeroizing::new(STANDARD.encode(&*secret) + "\n");
+                write_private(data_dir, FILE_NAME, text.as_bytes())
+                    .with_context(|| format!("Failed to write {}", path.display()))?;
+                Ok(Self::derive(&secret))
+            }
+            Err(error) => Err(error).with_context(|| format!("Failed to read {}", path.display())),
+        }
+    }
+
+    /// The salt that all claims and the account of one address share, unknown addresses too: 16
+    /// bytes, as RFC 9106 §3.1 recommends.
+    #[must_use]
+    pub fn password_salt(&self, canonical_address: &str) -> [u8; 16] {
+        let mut salt = [0; 16];
+        salt.copy_from_slice(&mac(&self.salts, &[canonical_address.as_bytes()])[..16]);
+        salt
+    }
+
+    /// What tells the claims of one address apart: made of the password's hash, so the same
+    /// address and password again is the same claim.
+    #[must_use]
+    pub fn claim_key(&self, canonical_address: &str, password_hash: &str) -> String {
+        let tag = mac(
+            &self.claims,
+            &[canonical_address.as_bytes(), &[0], password_hash.as_bytes()],
+        );
+        hex(&tag[..16])
+    }
+
+    /// 32 bytes nobody can predict without the key, the same for the same parts.
+    pub(crate) fn code_block(&self, parts: &[&[u8]]) -> [u8; 32] {
+        mac(&self.codes, parts)
+    }
+}
+
+fn mac(key: &[u8; 32], parts: &[&[u8]]) -> [u8; 32] {
+    // HMAC pads a short key with zeros to the hash's block of 64 bytes (RFC 2104 §2).
+    let mut block = Zeroizing::new([0; 64]);
+    block[..32].copy_from_slice(key);
+    let mut mac = <Hmac<Sha256> as KeyInit>::new((&*block).into());
+    for part in parts {
+        mac.update(part);
+    }
+    mac.finalize().into_bytes().into()
+}
+
+/// Lower-case hexadecimal digits.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    bytes
+        .iter()
+        .flat_map(|byte| [byte >> 4, byte & 15])
+        .map(|nibble| char::from(DIGITS[usize::from(nibble)]))
+        .collect()
+}
+
+fn decode_or_explain(secret: &SecretString) -> anyhow::Result<Zeroizing<[u8; 32]>> {
+    decode(secret)
+        .context("the secret key must be 32 bytes in base64 (openssl rand -base64 32 makes one)")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::entropy::SystemEntropy;
+    use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn a_key_is_made_once_and_found_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let data_dir = folder.path();
+        let first = SecretKeys::load_or_create(None, data_dir, &SystemEntropy).unwrap();
+        let second = SecretKeys::load_or_create(None, data_dir, &SystemEntropy).unwrap();
+        assert_eq!(first.password_salt("a@b.c"), second.password_salt("a@b.c"));
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode(&data_dir.join(FILE_NAME)), 0o600);
+    }
+
+    #[test]
+    fn two_installations_share_nothing() {
+        let one = SecretKeys::derive(&[1; 32]);
+        let other = SecretKeys::derive(&[2; 32]);
+        assert_ne!(one.password_salt("a@b.c"), other.password_salt("a@b.c"));
+        assert_ne!(one.password_salt("a@b.c"), one.password_salt("a@b.d"));
+        assert_ne!(one.claim_key("a@b.c", "x"), one.claim_key("a@b.c", "y"));
+    }
+
+    #[test]
+    fn a_damaged_key_is_refused_rather_than_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join(FILE_NAME), "too short").unwrap();
+        let refused = SecretKeys::load_or_create(None, folder.path(), &SystemEntropy);
+        assert!(refused.is_err());
+        assert!(
+            SecretKeys::load_or_create(Some(&"c2hvcnQ=".into()), folder.path(), &SystemEntropy)
+                .is_err()
+        );
+    }
+}

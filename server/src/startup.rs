@@ -1,0 +1,363 @@
+//! Builds the application from its configuration and runs it.
+
+use std::future::Future;
+use std::io::Write;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use axum::Router;
+use axum::http::Uri;
+use axum::response::{IntoResponse, Redirect};
+use axum_server::Handle;
+use hyper_util::rt::TokioTimer;
+use latchkey_app::view::Site;
+use leptos::config::LeptosOptions;
+use tokio::sync::Notify;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::{SharedClock, SystemClock};
+use crate::config::{Config, Mode, TlsMode, data_dir};
+use crate::entropy::{SharedEntropy, SystemEntropy};
+use crate::hashing::HashingPool;
+use crate::http::{self, AppState, PublicOrigin, TrustedProxies};
+use crate::mail::{Composer, DevelopmentMailbox, MailWorker, Transport};
+use crate::registration::{PasswordPolicy, Registration, Settings};
+use crate::secret_key::SecretKeys;
+use crate::store::{SessionRecords, Store};
+use crate::tls::{self, Tls};
+
+/// How long running requests may take to finish when the application stops.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// How long a client may take to send the head of a request.
+const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How often expired rows are looked for, and how many are removed in one transaction.
+const SWEEP_INTERVAL: Duration = Duration::from_secs(60);
+const SWEEP_ROWS: u32 = 500;
+
+/// Time and randomness, which a test brings itself.
+pub struct World {
+    pub clock: SharedClock,
+    pub entropy: SharedEntropy,
+}
+
+impl World {
+    /// The machine's clock and generator.
+    #[must_use]
+    pub fn real() -> Self {
+        Self {
+            clock: Arc::new(SystemClock),
+            entropy: Arc::new(SystemEntropy),
+        }
+    }
+}
+
+/// Everything that serves, ready to run: its ports are bound.
+pub struct Application {
+    router: Router,
+    /// Bound, with the port that was given for port 0.
+    https: Option<(TcpListener, Tls)>,
+    http: TcpListener,
+    public_url: String,
+    mail_worker: Arc<MailWorker>,
+    store: Arc<Store>,
+    clock: SharedClock,
+    mailbox: Option<DevelopmentMailbox>,
+    /// What a developer needs to begin, told once the server serves.
+    greeting: Option<String>,
+}
+
+/// Builds the application in the real world.
+///
+/// # Errors
+/// When a part of it cannot start: the message says which.
+pub async fn build(config: Config) -> anyhow::Result<Application> {
+    build_in(config, World::real()).await
+}
+
+/// Builds the application with a clock and randomness of one's own.
+///
+/// # Errors
+/// When a part of it cannot start: the message says which.
+pub async fn build_in(config: Config, world: World) -> anyhow::Result<Application> {
+    let World { clock, entropy } = world;
+    data_dir::prepare(&config.data_dir)
+        .with_context(|| format!("Failed to make data_dir {}", config.data_dir.display()))?;
+    let tls = tls::load(
+        &config.tls,
+        &config.data_dir,
+        &config.public_url,
+        clock.now(),
+    )
+    .await?;
+    let http = listen(config.http_addr, "http_addr")?;
+    let https = tls
+        .map(|tls| Ok::<_, anyhow::Error>((listen(config.https_addr, "https_addr")?, tls)))
+        .transpose()?;
+
+    let keys = SecretKeys::load_or_create(config.secret_key.as_ref(), &config.data_dir, &*entropy)?;
+    let store = Arc::new(Store::open(&config.database, &config.data_dir, clock.clone()).await?);
+    let hashing = HashingPool::start(
+        config.hash.memory_kib,
+        config.hash.iterations,
+        config.hash.parallelism,
+        config.hash_workers(),
+    )?;
+    let transport = Transport::from_config(
+        config.smtp.url.as_ref(),
+        config.smtp.ca_file.as_deref(),
+        &config.public_url,
+    )?;
+    let mailbox = transport
+        .mailbox()
+        .filter(|_| config.mode == Mode::Development)
+        .cloned();
+    let composer = Composer::new(
+        &config.service.name,
+        &config.public_url,
+        &config.mail.from,
+        config.mail.envelope_from.as_ref(),
+    )?;
+    let mail_bell = Arc::new(Notify::new());
+    let mail_worker = MailWorker::new(
+        store.clone(),
+        composer,
+        transport,
+        keys.clone(),
+        clock.clone(),
+        mail_bell.clone(),
+        config.code.ttl_seconds,
+    );
+    let registration = Registration::new(
+        store.clone(),
+        hashing,
+        keys,
+        clock.clone(),
+        entropy,
+        Settings::from_config(&config),
+        mail_bell,
+    );
+    let policy = PasswordPolicy::new(
+        config.password.min_length,
+        config.password.min_score,
+        &config.service.name,
+    );
+    let state = AppState {
+        registration: Arc::new(registration),
+        password_policy: Arc::new(policy),
+        store: store.clone(),
+        clock: clock.clone(),
+        site: Arc::new(site(&config, mailbox.is_some())),
+        code_digits: config.code.digits,
+        expose_code: config.expose_code(),
+        origin: Arc::new(PublicOrigin::new(
+            &config.public_url,
+            config.tls.mode == TlsMode::SelfSigned,
+        )),
+        trusted_proxies: Arc::new(TrustedProxies::new(
+            config.trusted_proxies.clone(),
+            &config.proxy_header,
+        )),
+        leptos: leptos_options(&config)?,
+        site_dir: Arc::new(config.site_dir()?),
+    };
+    let router = http::router(state, SessionRecords::new(store.clone()), mailbox.clone());
+    Ok(Application {
+        router,
+        greeting: (config.mode == Mode::Development).then(|| greeting(&config, mailbox.is_some())),
+        public_url: config.public_url.as_str().trim_end_matches('/').to_owned(),
+        https,
+        http,
+        mail_worker: Arc::new(mail_worker),
+        store,
+        clock,
+        mailbox,
+    })
+}
+
+impl Application {
+    /// Where HTTPS is served; `None` when it is off.
+    ///
+    /// # Errors
+    /// When the system does not know the port.
+    pub fn https_addr(&self) -> std::io::Result<Option<SocketAddr>> {
+        self.https
+            .as_ref()
+            .map(|(listener, _)| listener.local_addr())
+            .transpose()
+    }
+
+    /// Where HTTP is answered.
+    ///
+    /// # Errors
+    /// When the system does not know the port.
+    pub fn http_addr(&self) -> std::io::Result<SocketAddr> {
+        self.http.local_addr()
+    }
+
+    /// The mailbox that mail goes to in development, when there is no relay.
+    #[must_use]
+    pub fn mailbox(&self) -> Option<DevelopmentMailbox> {
+        self.mailbox.clone()
+    }
+
+    /// Serves until `shutdown` resolves; then running requests and deliveries finish.
+    ///
+    /// # Errors
+    /// When a socket fails.
+    pub async fn run_until_stopped(self, shutdown: impl Future<Output = ()>) -> anyhow::Result<()> {
+        let stopping = CancellationToken::new();
+        let mut background = JoinSet::new();
+        background.spawn(self.mail_worker.run(stopping.clone()));
+        background.spawn(sweep(self.store, stopping.clone()));
+
+        let handle = Handle::new();
+        let mut serving = JoinSet::new();
+        let app = self.router.clone();
+        match self.https {
+            Some((listener, tls)) => {
+                let config = tls.rustls_config();
+                let clock = self.clock;
+                background.spawn(tls.keep_fresh(stopping.clone(), move || clock.now()));
+                let mut server =
+                    axum_server::from_tcp_rustls(listener, config)?.handle(handle.clone());
+                patient(server.http_builder());
+                serving.spawn(server.serve(with_peer(app)));
+                let mut server = axum_server::from_tcp(self.http)?.handle(handle.clone());
+                patient(server.http_builder());
+                serving.spawn(server.serve(with_peer(to_https(self.public_url))));
+            }
+            None => {
+                let mut server = axum_server::from_tcp(self.http)?.handle(handle.clone());
+                patient(server.http_builder());
+                serving.spawn(server.serve(with_peer(app)));
+            }
+        }
+        if let Some(greeting) = self.greeting {
+            // Nobody reads it: then there is nobody to greet.
+            let _ = writeln!(std::io::stdout(), "{greeting}");
+        }
+        tracing::info!("serving");
+
+        let failed = tokio::select! {
+            () = shutdown => None,
+            ended = serving.join_next() => ended,
+        };
+        tracing::info!("stopping; running requests may finish");
+        handle.graceful_shutdown(Some(GRACE));
+        let mut outcome = failed.map_or(Ok(()), |ended| ended?.context("A socket failed"));
+        while let Some(ended) = serving.join_next().await {
+            outcome = outcome.and(ended?.context("A socket failed"));
+        }
+        stopping.cancel();
+        while background.join_next().await.is_some() {}
+        tracing::info!("stopped");
+        outcome
+    }
+}
+
+fn listen(address: SocketAddr, key: &str) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).with_context(|| {
+        format!("Failed to listen on {key} = {address}: is another server running?")
+    })
+}
+
+type HttpBuilder = hyper_util::server::conn::auto::Builder<hyper_util::rt::TokioExecutor>;
+
+/// Cuts off who takes for ever to say what they want.
+fn patient(builder: &mut HttpBuilder) {
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADER_TIMEOUT);
+    builder.http2().timer(TokioTimer::new());
+}
+
+type WithPeer = axum::extract::connect_info::IntoMakeServiceWithConnectInfo<Router, SocketAddr>;
+
+fn with_peer(router: Router) -> WithPeer {
+    router.into_make_service_with_connect_info::<SocketAddr>()
+}
+
+/// 308 keeps method and body (RFC 9110 §15.4.9). The host is ours, not what the request says.
+fn to_https(public_url: String) -> Router {
+    Router::new().fallback(move |uri: Uri| async move {
+        let path = uri.path_and_query().map_or("/", |path| path.as_str());
+        Redirect::permanent(&format!("{public_url}{path}")).into_response()
+    })
+}
+
+async fn sweep(store: Arc<Store>, stopping: CancellationToken) {
+    let mut ticks = tokio::time::interval(SWEEP_INTERVAL);
+    while stopping.run_until_cancelled(ticks.tick()).await.is_some() {
+        loop {
+            match store.sweep(SWEEP_ROWS).await {
+                Ok(0) => break,
+                Ok(rows) => tracing::debug!(rows, "expired rows removed"),
+                Err(error) => {
+                    tracing::error!(%error, "expired rows could not be removed");
+                    break;
+                }
+            }
+        }
+    }
+}
+
+fn site(config: &Config, has_mailbox: bool) -> Site {
+    let text = |url: &Option<url::Url>| url.as_ref().map(ToString::to_string);
+    Site {
+        service_name: config.service.name.clone(),
+        after: text(&config.links.after),
+        terms: text(&config.links.terms),
+        privacy: text(&config.links.privacy),
+        mailbox: has_mailbox.then(|| http::mailbox::PATH.to_owned()),
+    }
+}
+
+/// What Leptos needs to name the browser's files: taken from where they are, not from variables
+/// of the build.
+fn leptos_options(config: &Config) -> anyhow::Result<LeptosOptions> {
+    let site_dir = config.site_dir()?;
+    let hash_file = hash_file(&site_dir);
+    let mut options = LeptosOptions::builder()
+        .output_name("latchkey")
+        .site_root(site_dir.display().to_string())
+        .site_addr(config.https_addr)
+        .build();
+    if let Some(hash_file) = hash_file {
+        options.hash_files = true;
+        options.hash_file = hash_file.display().to_string().into();
+    }
+    Ok(options)
+}
+
+/// cargo-leptos leaves `hash.txt`, by which the hashed names are found, beside the binary; a
+/// folder that was copied elsewhere may hold it itself.
+fn hash_file(site_dir: &std::path::Path) -> Option<std::path::PathBuf> {
+    let beside_binary = std::env::current_exe()
+        .ok()
+        .and_then(|program| Some(program.parent()?.join("hash.txt")));
+    [Some(site_dir.join("hash.txt")), beside_binary]
+        .into_iter()
+        .flatten()
+        .find(|path| path.is_file())
+}
+
+fn greeting(config: &Config, has_mailbox: bool) -> String {
+    let url = config.public_url.as_str().trim_end_matches('/');
+    let mailbox = if has_mailbox {
+        format!("\n  Mailbox   {url}{}", http::mailbox::PATH)
+    } else {
+        String::new()
+    };
+    format!(
+        "\n  {name} is ready (development mode; the certificate is self-signed)\n\n  \
+         Sign up   {url}/register{mailbox}\n  \
+         curl      curl --insecure -d \"password=testpassword&email=foo@bar.com\" -X POST {url}/register\n",
+        name = config.service.name,
+    )
+}

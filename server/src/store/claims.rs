@@ -1,0 +1,376 @@
+//! Claims: attempts to get an account.
+
+use std::ops::Bound;
+
+use chrono::{DateTime, Duration, Utc};
+use latchkey_app::domain::EmailAddress;
+use surrealdb::types::{Range, RecordId, RecordIdKey, RecordIdKeyRange, SurrealValue, Value};
+
+use super::accounts::{Account, account_id};
+use super::{ClaimId, Store, StoreError, vars};
+
+/// One attempt to get an account.
+#[derive(Clone, SurrealValue)]
+pub struct Claim {
+    /// The canonical address.
+    pub address: String,
+    /// What tells the claims of one address apart.
+    pub key: String,
+    /// As it was typed.
+    pub typed_address: String,
+    /// In PHC form.
+    pub password_hash: String,
+    /// The short text that mail and page both show.
+    pub reference: String,
+    /// What makes this claim's codes its own, in hexadecimal digits.
+    pub seed: String,
+    /// The number of the current code.
+    pub delivery: i64,
+    /// The length of its codes.
+    pub digits: i64,
+    /// Guesses left for the current code.
+    pub attempts_left: i64,
+    /// Made for an address that is verified: no code opens it.
+    pub decoy: bool,
+    /// `queued`, `taken` or `refused`.
+    pub mail: String,
+    /// When a mail was last asked for.
+    pub requested_at: DateTime<Utc>,
+    /// When the current code goes stale.
+    pub code_expires_at: DateTime<Utc>,
+}
+
+impl Claim {
+    /// What names this claim.
+    #[must_use]
+    pub fn id(&self) -> ClaimId {
+        ClaimId {
+            address: self.address.clone(),
+            key: self.key.clone(),
+        }
+    }
+
+    /// The address to write to; `None` only when the row is damaged.
+    #[must_use]
+    pub fn email(&self) -> Option<EmailAddress> {
+        EmailAddress::parse(&self.typed_address).ok()
+    }
+
+    /// Whether the current code can still be right.
+    #[must_use]
+    pub fn is_live(&self, now: DateTime<Utc>) -> bool {
+        self.attempts_left > 0 && now < self.code_expires_at
+    }
+}
+
+/// What a sign-up brings to the store.
+pub struct Registering<'a> {
+    pub email: &'a EmailAddress,
+    pub id: &'a ClaimId,
+    pub password_hash: &'a str,
+    /// Used when this is a new claim.
+    pub seed: String,
+    /// Used when this is a new claim.
+    pub reference: String,
+    pub rules: Renewal,
+    /// Whether an address that is verified gets no claim but the answer that it is.
+    pub reveal_existing: bool,
+}
+
+/// What a new or renewed claim is given.
+#[derive(Clone, Copy, Debug)]
+pub struct Renewal {
+    pub digits: u8,
+    pub attempts: u32,
+    pub code_ttl: Duration,
+    pub claim_ttl: Duration,
+}
+
+/// What became of a sign-up.
+pub enum Registered {
+    /// The claim stands and its mail is in the outbox.
+    Claimed(Claim),
+    /// The address is verified, and `reveal_existing` was asked for; nothing was changed.
+    Taken,
+}
+
+/// What became of a wish for another mail.
+pub enum Renewed {
+    /// The mail is in the outbox.
+    Renewed(Claim),
+    /// The last one was asked for less than the cooldown ago; nothing was changed.
+    TooSoon(Claim),
+    /// There is no such claim any more.
+    Gone,
+}
+
+/// A guess at a claim's code, judged but not yet told.
+pub struct Guess<'a> {
+    pub id: &'a ClaimId,
+    /// The claim and the number of the code that the guess was judged by.
+    pub seed: &'a str,
+    pub delivery: i64,
+    pub right: bool,
+}
+
+/// What a guess came to, once it is charged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GuessResult {
+    /// The account stands; the claim is gone.
+    Verified,
+    /// The attempt is charged.
+    Wrong { attempts_left: u32 },
+    /// There was no attempt to charge: the code is stale, used up or replaced.
+    Stale,
+}
+
+/// A claim that is stale keeps its seed and takes the next number; one that has expired, swept
+/// or not, begins anew with another seed, so that no code ever comes twice.
+const REGISTER: &str = "{
+    LET $taken = record::exists($account);
+    IF $taken AND $reveal { RETURN NONE };
+    LET $old = (SELECT * FROM ONLY $claim WHERE expires_at > $now);
+    LET $live = $old != NONE AND $old.attempts_left > 0 AND $old.code_expires_at > $now;
+    UPSERT ONLY $claim CONTENT {
+        address: $address,
+        key: $key,
+        typed_address: $typed_address,
+        password_hash: $password_hash,
+        reference: $old.reference ?? $reference,
+        seed: $old.seed ?? $seed,
+        delivery: IF $live { $old.delivery } ELSE { ($old.delivery ?? 0) + 1 },
+        digits: IF $live { $old.digits } ELSE { $digits },
+        attempts_left: IF $live { $old.attempts_left } ELSE { $attempts },
+        decoy: $taken,
+        mail: 'queued',
+        requested_at: $now,
+        code_expires_at: IF $live { $old.code_expires_at } ELSE { $code_expires_at },
+        created_at: $old.created_at ?? $now,
+        expires_at: $expires_at
+    };
+    UPSERT ONLY $outbox SET address = $address, key = $key, generation = (generation ?? 0) + 1,
+        tries = 0, due_at = $now, queued_at = $now;
+    RETURN (SELECT * FROM ONLY $claim)
+}";
+
+/// The same for a claim that is known to be one's own; within the cooldown nothing happens.
+const RENEW: &str = "{
+    LET $old = (SELECT * FROM ONLY $claim WHERE expires_at > $now);
+    IF $old = NONE { RETURN { renewed: false, claim: NONE } };
+    IF $old.requested_at > $cooldown_since { RETURN { renewed: false, claim: $old } };
+    LET $live = $old.attempts_left > 0 AND $old.code_expires_at > $now;
+    UPDATE ONLY $claim SET
+        delivery = IF $live { delivery } ELSE { delivery + 1 },
+        digits = IF $live { digits } ELSE { $digits },
+        attempts_left = IF $live { attempts_left } ELSE { $attempts },
+        code_expires_at = IF $live { code_expires_at } ELSE { $code_expires_at },
+        mail = 'queued', requested_at = $now, expires_at = $expires_at;
+    UPSERT ONLY $outbox SET address = $old.address, key = $old.key,
+        generation = (generation ?? 0) + 1, tries = 0, due_at = $now, queued_at = $now;
+    RETURN { renewed: true, claim: (SELECT * FROM ONLY $claim) }
+}";
+
+const CLAIM: &str = "{ RETURN (SELECT * FROM ONLY $claim WHERE expires_at > $now) }";
+
+const CANDIDATES: &str = "{ RETURN {
+    account: (SELECT address, typed_address, password_hash FROM ONLY $account),
+    claims: (SELECT * FROM $claims WHERE expires_at > $now)
+} }";
+
+/// The attempt and its outcome are one transaction: nobody learns the one without having paid
+/// the other. The address's other claims become decoys, which from outside are what they were.
+const GUESS: &str = "{
+    LET $old = (SELECT * FROM ONLY $claim WHERE expires_at > $now);
+    IF $old = NONE OR $old.seed != $seed OR $old.delivery != $delivery
+        OR $old.attempts_left <= 0 OR $old.code_expires_at <= $now { RETURN { outcome: 'stale' } };
+    IF !$right OR $old.decoy {
+        UPDATE ONLY $claim SET attempts_left -= 1;
+        RETURN { outcome: 'wrong', attempts_left: $old.attempts_left - 1 }
+    };
+    CREATE ONLY $account SET address = $old.address, typed_address = $old.typed_address,
+        password_hash = $old.password_hash, verified_at = $now;
+    DELETE $claim;
+    DELETE $outbox;
+    UPDATE $claims SET decoy = true;
+    RETURN { outcome: 'verified' }
+}";
+
+#[derive(SurrealValue)]
+struct RenewRow {
+    renewed: bool,
+    claim: Option<Claim>,
+}
+
+#[derive(SurrealValue)]
+struct CandidatesRow {
+    account: Option<Account>,
+    claims: Vec<Claim>,
+}
+
+#[derive(SurrealValue)]
+struct GuessRow {
+    outcome: String,
+    attempts_left: Option<i64>,
+}
+
+impl Store {
+    /// Makes or renews a claim and puts its mail into the outbox, in one transaction.
+    ///
+    /// # Errors
+    /// When the store fails; then nothing is recorded.
+    pub async fn register(&self, claim: Registering<'_>) -> Result<Registered, StoreError> {
+        let now = self.clock.now();
+        let row: Option<Claim> = self
+            .run(
+                REGISTER,
+                vars([
+                    ("account", account_id(&claim.id.address).into_value()),
+                    ("claim", claim.id.claim().into_value()),
+                    ("outbox", claim.id.outbox().into_value()),
+                    ("reveal", claim.reveal_existing.into_value()),
+                    ("now", now.into_value()),
+                    ("address", claim.id.address.clone().into_value()),
+                    ("key", claim.id.key.clone().into_value()),
+                    ("typed_address", claim.email.typed().into_value()),
+                    ("password_hash", claim.password_hash.into_value()),
+                    ("seed", claim.seed.into_value()),
+                    ("reference", claim.reference.into_value()),
+                    ("digits", i64::from(claim.rules.digits).into_value()),
+                    ("attempts", i64::from(claim.rules.attempts).into_value()),
+                    ("code_expires_at", (now + claim.rules.code_ttl).into_value()),
+                    ("expires_at", (now + claim.rules.claim_ttl).into_value()),
+                ]),
+            )
+            .await?;
+        Ok(row.map_or(Registered::Taken, Registered::Claimed))
+    }
+
+    /// Puts another mail of a claim into the outbox: with the same code while it lives, else
+    /// with the next one and new attempts.
+    ///
+    /// # Errors
+    /// When the store fails; then nothing is changed.
+    pub async fn renew(
+        &self,
+        id: &ClaimId,
+        rules: Renewal,
+        cooldown: Duration,
+    ) -> Result<Renewed, StoreError> {
+        let now = self.clock.now();
+        let row: RenewRow = self
+            .run(
+                RENEW,
+                vars([
+                    ("claim", id.claim().into_value()),
+                    ("outbox", id.outbox().into_value()),
+                    ("now", now.into_value()),
+                    ("cooldown_since", (now - cooldown).into_value()),
+                    ("digits", i64::from(rules.digits).into_value()),
+                    ("attempts", i64::from(rules.attempts).into_value()),
+                    ("code_expires_at", (now + rules.code_ttl).into_value()),
+                    ("expires_at", (now + rules.claim_ttl).into_value()),
+                ]),
+            )
+            .await?;
+        Ok(match row {
+            RenewRow { claim: None, .. } => Renewed::Gone,
+            RenewRow {
+                renewed: true,
+                claim: Some(claim),
+            } => Renewed::Renewed(claim),
+            RenewRow {
+                claim: Some(claim), ..
+            } => Renewed::TooSoon(claim),
+        })
+    }
+
+    /// One claim.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn claim(&self, id: &ClaimId) -> Result<Option<Claim>, StoreError> {
+        self.run(
+            CLAIM,
+            vars([
+                ("claim", id.claim().into_value()),
+                ("now", self.clock.now().into_value()),
+            ]),
+        )
+        .await
+    }
+
+    /// Everything that a password for this canonical address could belong to.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn candidates(
+        &self,
+        address: &str,
+    ) -> Result<(Option<Account>, Vec<Claim>), StoreError> {
+        let row: CandidatesRow = self
+            .run(
+                CANDIDATES,
+                vars([
+                    ("account", account_id(address).into_value()),
+                    ("claims", claims_of(address)),
+                    ("now", self.clock.now().into_value()),
+                ]),
+            )
+            .await?;
+        Ok((row.account, row.claims))
+    }
+
+    /// Charges a guess and, when it is right, makes the account.
+    ///
+    /// # Errors
+    /// When the store fails; then the guess is not answered.
+    pub async fn guess(&self, guess: Guess<'_>) -> Result<GuessResult, StoreError> {
+        let outcome: Result<GuessRow, _> = self
+            .run(
+                GUESS,
+                vars([
+                    ("account", account_id(&guess.id.address).into_value()),
+                    ("claim", guess.id.claim().into_value()),
+                    ("claims", claims_of(&guess.id.address)),
+                    ("outbox", guess.id.outbox().into_value()),
+                    ("seed", guess.seed.into_value()),
+                    ("delivery", guess.delivery.into_value()),
+                    ("right", guess.right.into_value()),
+                    ("now", self.clock.now().into_value()),
+                ]),
+            )
+            .await;
+        let row = match outcome {
+            Ok(row) => row,
+            // Somebody else's claim became the account in this very moment.
+            Err(StoreError::Exists) => return Ok(GuessResult::Stale),
+            Err(error) => return Err(error),
+        };
+        Ok(match (row.outcome.as_str(), row.attempts_left) {
+            ("verified", _) => GuessResult::Verified,
+            ("wrong", Some(left)) => GuessResult::Wrong {
+                attempts_left: u32::try_from(left).unwrap_or(0),
+            },
+            _ => GuessResult::Stale,
+        })
+    }
+}
+
+/// The ids `[address, …]`.
+fn claims_of(address: &str) -> Value {
+    let address = Value::String(address.to_owned());
+    let from = RecordIdKey::Array(vec![address.clone()].into());
+    let everything = Range {
+        start: Bound::Unbounded,
+        end: Bound::Unbounded,
+    };
+    let to = RecordIdKey::Array(vec![address, Value::Range(Box::new(everything))].into());
+    RecordId::new(
+        "claim",
+        RecordIdKey::Range(Box::new(RecordIdKeyRange {
+            start: Bound::Included(from),
+            end: Bound::Included(to),
+        })),
+    )
+    .into_value()
+}

@@ -1,0 +1,214 @@
+//! The one place that speaks SurrealQL.
+//!
+//! Each statement is a single block, so that it is one transaction and has one result; when it
+//! runs into another transaction it is tried again as a whole. Values are always bound.
+
+mod accounts;
+mod claims;
+mod outbox;
+mod schema;
+mod sessions;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::Context;
+use secrecy::ExposeSecret;
+use surrealdb::Surreal;
+use surrealdb::engine::any::{self, Any};
+use surrealdb::opt::auth::Root;
+use surrealdb::types::{
+    AlreadyExistsError, QueryError, RecordId, RecordIdKey, SurrealValue, Value, Variables,
+};
+use thiserror::Error;
+
+use crate::clock::SharedClock;
+use crate::config::DatabaseConfig;
+use crate::entropy::jitter;
+
+pub use accounts::Account;
+pub use claims::{Claim, Guess, GuessResult, Registered, Registering, Renewal, Renewed};
+pub use outbox::{LeasedMail, Outgoing};
+pub use sessions::SessionRecords;
+
+/// How often a statement is tried when other transactions keep getting in its way.
+const MAX_TRIES: u32 = 40;
+
+/// Names one claim: the canonical address, and what tells its claims apart.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct ClaimId {
+    pub address: String,
+    pub key: String,
+}
+
+impl ClaimId {
+    fn record_key(&self) -> RecordIdKey {
+        RecordIdKey::Array(vec![self.address.clone(), self.key.clone()].into())
+    }
+
+    fn claim(&self) -> RecordId {
+        RecordId::new("claim", self.record_key())
+    }
+
+    fn outbox(&self) -> RecordId {
+        RecordId::new("outbox", self.record_key())
+    }
+}
+
+/// What a store can answer instead of a result.
+#[derive(Debug, Error)]
+pub enum StoreError {
+    /// Other transactions got in the way each time; nothing was changed.
+    #[error("the store is too busy: other transactions kept getting in the way")]
+    Contended,
+    /// The record to be made is there already; nothing was changed.
+    #[error("the record exists already")]
+    Exists,
+    /// The engine failed or cannot be reached; whether the change was made is unknown.
+    #[error("the store failed: {0}")]
+    Failed(#[source] Box<surrealdb::Error>),
+}
+
+impl From<surrealdb::Error> for StoreError {
+    fn from(error: surrealdb::Error) -> Self {
+        match error.already_exists_details() {
+            Some(AlreadyExistsError::Record { .. }) => Self::Exists,
+            _ => Self::Failed(Box::new(error)),
+        }
+    }
+}
+
+/// The database, embedded or a server's.
+pub struct Store {
+    database: Surreal<Any>,
+    clock: SharedClock,
+}
+
+impl Store {
+    /// Opens the store and brings its schema up to date.
+    ///
+    /// # Errors
+    /// When the database cannot be opened, or was made by a newer Latchkey.
+    pub async fn open(
+        config: &DatabaseConfig,
+        data_dir: &Path,
+        clock: SharedClock,
+    ) -> anyhow::Result<Self> {
+        let address = address(config.url.as_deref(), data_dir);
+        let database = any::connect(&address)
+            .await
+            .with_context(|| format!("Failed to open the database {}", shown(&address)))?;
+        if let (Some(username), Some(password)) = (&config.username, &config.password) {
+            database
+                .signin(Root {
+                    username: username.clone(),
+                    password: password.expose_secret().to_owned(),
+                })
+                .await
+                .context("Failed to sign in to the database")?;
+        }
+        database
+            .use_ns(&config.namespace)
+            .use_db(&config.database)
+            .await
+            .context("Failed to select the database")?;
+        let store = Self { database, clock };
+        store.migrate().await?;
+        Ok(store)
+    }
+
+    /// Whether the store takes writes.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub async fn probe(&self) -> Result<(), StoreError> {
+        const PROBE: &str = "{ UPSERT ONLY probe:ready SET at = $now; RETURN NONE }";
+        self.run::<Value>(PROBE, vars([("now", self.clock.now().into_value())]))
+            .await
+            .map(drop)
+    }
+
+    /// Removes up to `limit` rows of each kind that have expired, and says how many.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn sweep(&self, limit: u32) -> Result<u64, StoreError> {
+        const SWEEP: &str = "{
+            LET $claims = (SELECT VALUE id FROM claim WHERE expires_at <= $now LIMIT $limit);
+            LET $sessions = (SELECT VALUE id FROM session WHERE expires_at <= $now LIMIT $limit);
+            DELETE $claims;
+            DELETE $sessions;
+            RETURN count($claims) + count($sessions)
+        }";
+        self.run(
+            SWEEP,
+            vars([
+                ("now", self.clock.now().into_value()),
+                ("limit", i64::from(limit).into_value()),
+            ]),
+        )
+        .await
+    }
+
+    /// Runs one block as one transaction, again and again while others get in its way.
+    async fn run<T: SurrealValue>(
+        &self,
+        block: &'static str,
+        variables: Variables,
+    ) -> Result<T, StoreError> {
+        let mut pause = Duration::from_micros(500);
+        for _ in 0..MAX_TRIES {
+            match self.run_once(block, variables.clone()).await {
+                Err(error) if is_conflict(&error) => {
+                    tokio::time::sleep(pause.mul_f64(jitter(0.5))).await;
+                    pause = (pause * 2).min(Duration::from_millis(50));
+                }
+                outcome => return outcome.map_err(StoreError::from),
+            }
+        }
+        Err(StoreError::Contended)
+    }
+
+    async fn run_once<T: SurrealValue>(
+        &self,
+        block: &'static str,
+        variables: Variables,
+    ) -> surrealdb::Result<T> {
+        let mut response = self.database.query(block).bind(variables).await?;
+        let value: Value = response.take(0)?;
+        T::from_value(value)
+    }
+}
+
+fn is_conflict(error: &surrealdb::Error) -> bool {
+    matches!(error.query_details(), Some(QueryError::TransactionConflict))
+}
+
+fn vars<const N: usize>(pairs: [(&'static str, Value); N]) -> Variables {
+    let mut variables = Variables::new();
+    for (name, value) in pairs {
+        variables.insert(name.to_owned(), value);
+    }
+    variables
+}
+
+/// Every commit of an embedded database is synced before it is acknowledged (the engine's own
+/// default may change; ours must not).
+fn address(configured: Option<&str>, data_dir: &Path) -> String {
+    let embedded = |path: PathBuf| format!("surrealkv://{}?sync=every", path.display());
+    match configured {
+        None => embedded(data_dir.join("store")),
+        Some(url) => match url.strip_prefix("surrealkv://") {
+            Some(path) if !path.contains('?') => embedded(PathBuf::from(path)),
+            _ => url.to_owned(),
+        },
+    }
+}
+
+/// An address without what may stand in it before an @.
+fn shown(address: &str) -> String {
+    match (address.split_once("://"), address.rsplit_once('@')) {
+        (Some((scheme, _)), Some((_, host))) => format!("{scheme}://…@{host}"),
+        _ => address.to_owned(),
+    }
+}

@@ -1,0 +1,64 @@
+//! The schema: numbered files, each applied once and recorded.
+
+use anyhow::{Context, bail};
+use surrealdb::types::{SurrealValue, Value};
+
+use super::{Store, vars};
+
+const MIGRATIONS: &[(&str, &str)] = &[
+    (
+        "001_accounts_and_claims",
+        include_str!("schema/001_accounts_and_claims.surql"),
+    ),
+    ("002_sessions", include_str!("schema/002_sessions.surql")),
+];
+
+const DEFINE_MIGRATION: &str = "
+    DEFINE TABLE IF NOT EXISTS migration SCHEMAFULL;
+    DEFINE FIELD IF NOT EXISTS name ON migration TYPE string;
+    DEFINE FIELD IF NOT EXISTS applied_at ON migration TYPE datetime;";
+
+const APPLIED: &str = "{ RETURN (SELECT VALUE name FROM migration ORDER BY name) }";
+
+impl Store {
+    /// Applies what is missing, one transaction a file, so that an interrupted start goes on
+    /// where it stopped.
+    pub(super) async fn migrate(&self) -> anyhow::Result<()> {
+        self.database
+            .query(DEFINE_MIGRATION)
+            .await
+            .and_then(surrealdb::IndexedResults::check)
+            .context("Failed to prepare the table of migrations")?;
+        let applied: Vec<String> = self
+            .run(APPLIED, vars([]))
+            .await
+            .context("Failed to read the table of migrations")?;
+        let known = |name: &String| MIGRATIONS.iter().any(|(known, _)| known == name);
+        if let Some(unknown) = applied.iter().find(|name| !known(name)) {
+            bail!(
+                "The store was made by a newer Latchkey (it has the schema change {unknown}): \
+                 start that version, or restore a backup made by this one."
+            );
+        }
+        for (name, statements) in MIGRATIONS {
+            if applied.iter().any(|done| done == name) {
+                continue;
+            }
+            let transaction = format!(
+                "BEGIN;\n{statements}\nCREATE type::record('migration', $name) \
+                 SET name = $name, applied_at = $now;\nCOMMIT;"
+            );
+            self.database
+                .query(transaction)
+                .bind(vars([
+                    ("name", Value::String((*name).to_owned())),
+                    ("now", self.clock.now().into_value()),
+                ]))
+                .await
+                .and_then(surrealdb::IndexedResults::check)
+                .with_context(|| format!("Failed to apply the schema change {name}"))?;
+            tracing::info!(name, "schema change applied");
+        }
+        Ok(())
+    }
+}

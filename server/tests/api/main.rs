@@ -1,0 +1,7 @@
+//! Drives the real thing from outside.
+
+// A test that cannot go on says so by a panic.
+#![allow(clippy::expect_used, clippy::unwrap_used)]
+
+mod smtp;
+mod transport;
