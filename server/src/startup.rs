@@ -23,7 +23,7 @@ use crate::config::{Config, Mode, TlsMode, data_dir};
 use crate::entropy::{SharedEntropy, SystemEntropy};
 use crate::hashing::HashingPool;
 use crate::http::{self, AppState, PublicOrigin, TrustedProxies};
-use crate::mail::{Composer, DevelopmentMailbox, MailWorker, Transport};
+use crate::mail::{Composer, MailWorker, Transport};
 use crate::registration::{PasswordPolicy, Registration, Settings};
 use crate::secret_key::SecretKeys;
 use crate::store::{SessionRecords, Store};
@@ -66,7 +66,6 @@ pub struct Application {
     mail_worker: Arc<MailWorker>,
     store: Arc<Store>,
     clock: SharedClock,
-    mailbox: Option<DevelopmentMailbox>,
     /// What a developer needs to begin, told once the server serves.
     greeting: Option<String>,
 }
@@ -165,17 +164,17 @@ pub async fn build_in(config: Config, world: World) -> anyhow::Result<Applicatio
         leptos: leptos_options(&config)?,
         site_dir: Arc::new(config.site_dir()?),
     };
-    let router = http::router(state, SessionRecords::new(store.clone()), mailbox.clone());
+    let greeting = (config.mode == Mode::Development).then(|| greeting(&config, mailbox.is_some()));
+    let router = http::router(state, SessionRecords::new(store.clone()), mailbox);
     Ok(Application {
         router,
-        greeting: (config.mode == Mode::Development).then(|| greeting(&config, mailbox.is_some())),
+        greeting,
         public_url: config.public_url.as_str().trim_end_matches('/').to_owned(),
         https,
         http,
         mail_worker: Arc::new(mail_worker),
         store,
         clock,
-        mailbox,
     })
 }
 
@@ -199,10 +198,10 @@ impl Application {
         self.http.local_addr()
     }
 
-    /// The mailbox that mail goes to in development, when there is no relay.
+    /// The store, for whoever looks at it beside the application.
     #[must_use]
-    pub fn mailbox(&self) -> Option<DevelopmentMailbox> {
-        self.mailbox.clone()
+    pub fn store(&self) -> Arc<Store> {
+        self.store.clone()
     }
 
     /// Serves until `shutdown` resolves; then running requests and deliveries finish.

@@ -4,8 +4,8 @@ use std::any::Any;
 
 use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::header::{ALLOW, CONTENT_TYPE};
-use axum::http::{HeaderValue, Method, StatusCode};
+use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use axum::http::{Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use latchkey_app::view::ErrorView;
@@ -34,7 +34,8 @@ pub(super) async fn dress(State(state): State<AppState>, request: Request, next:
         return response;
     }
     if status == StatusCode::METHOD_NOT_ALLOWED && method == Method::OPTIONS {
-        return options(&response);
+        // RFC 9110 §9.3.7; axum says on its way out what is allowed here.
+        return StatusCode::NO_CONTENT.into_response();
     }
     let problem = response
         .extensions_mut()
@@ -55,7 +56,7 @@ pub(super) async fn dress(State(state): State<AppState>, request: Request, next:
     problem.add_headers(door.keeps_session(), &mut dressed);
     // What was there to say beside the body: Allow, Set-Cookie, Retry-After.
     for (name, value) in response.headers() {
-        if name != CONTENT_TYPE && name != axum::http::header::CONTENT_LENGTH {
+        if name != CONTENT_TYPE && name != CONTENT_LENGTH {
             dressed.headers_mut().append(name, value.clone());
         }
     }
@@ -67,27 +68,23 @@ pub(super) async fn dress(State(state): State<AppState>, request: Request, next:
 
 /// What a panicking handler answers; the process lives on.
 pub(super) fn panicked(panic: Box<dyn Any + Send + 'static>) -> Response {
+    report(&*panic);
+    Problem::internal().into_response()
+}
+
+/// What is answered when even the page that says so panics.
+pub(super) fn panicked_again(panic: Box<dyn Any + Send + 'static>) -> Response {
+    report(&*panic);
+    Problem::internal().into_json()
+}
+
+fn report(panic: &(dyn Any + Send)) {
     let reason = panic
         .downcast_ref::<&str>()
         .copied()
         .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
         .unwrap_or("unknown");
     tracing::error!(reason, "a handler panicked");
-    Problem::internal().into_response()
-}
-
-/// RFC 9110 §9.3.7: what may be asked for here.
-fn options(refused: &Response) -> Response {
-    let allowed = refused
-        .headers()
-        .get(ALLOW)
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or_default();
-    let mut response = StatusCode::NO_CONTENT.into_response();
-    if let Ok(value) = HeaderValue::from_str(&format!("{allowed},OPTIONS")) {
-        response.headers_mut().insert(ALLOW, value);
-    }
-    response
 }
 
 fn bare(status: StatusCode) -> Problem {

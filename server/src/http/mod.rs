@@ -26,6 +26,7 @@ mod verify;
 pub use client_address::TrustedProxies;
 pub use state::{AppState, PublicOrigin};
 
+use any_spawner::Executor;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::{from_fn, from_fn_with_state};
@@ -46,6 +47,8 @@ pub fn router(
     sessions: SessionRecords,
     development_mailbox: Option<crate::mail::DevelopmentMailbox>,
 ) -> Router {
+    // Pages draw themselves on it; whoever was first in this process has set the same one.
+    let _ = Executor::init_tokio();
     // Sessions are written by the pages' own deeds and live as long as a claim may: a day.
     let sessions = SessionManagerLayer::new(sessions)
         .with_name("__Host-latchkey")
@@ -80,6 +83,7 @@ pub fn router(
         .layer(from_fn_with_state(state.clone(), cross_site::refuse))
         .layer(CatchPanicLayer::custom(errors::panicked))
         .layer(from_fn_with_state(state.clone(), errors::dress))
+        .layer(CatchPanicLayer::custom(errors::panicked_again))
         .layer(from_fn_with_state(state.clone(), headers::harden))
         .layer(from_fn(access_log::log))
         .layer(from_fn_with_state(state, client_address::identify))

@@ -30,19 +30,19 @@ struct SessionRow {
 
 /// Fails when the id is taken.
 const CREATE: &str = "{
-    CREATE ONLY $session SET state = $state, expires_at = $expires_at;
+    CREATE ONLY $record SET state = $state, expires_at = $expires_at;
     RETURN NONE
 }";
 
 const SAVE: &str = "{
-    UPSERT ONLY $session SET state = $state, expires_at = $expires_at;
+    UPSERT ONLY $record SET state = $state, expires_at = $expires_at;
     RETURN NONE
 }";
 
 const LOAD: &str =
-    "{ RETURN (SELECT state, expires_at FROM ONLY $session WHERE expires_at > $now) }";
+    "{ RETURN (SELECT state, expires_at FROM ONLY $record WHERE expires_at > $now) }";
 
-const DELETE: &str = "{ DELETE $session; RETURN NONE }";
+const DELETE: &str = "{ DELETE $record; RETURN NONE }";
 
 impl SessionRecords {
     /// The sessions kept in `store`.
@@ -60,7 +60,7 @@ impl SessionRecords {
             .run::<Value>(
                 block,
                 vars([
-                    ("session", session_id(&record.id).into_value()),
+                    ("record", session_id(&record.id).into_value()),
                     ("state", state.into_value()),
                     ("expires_at", expires_at.into_value()),
                 ]),
@@ -87,7 +87,7 @@ impl SessionStore for SessionRecords {
             .run(
                 LOAD,
                 vars([
-                    ("session", session_id(id).into_value()),
+                    ("record", session_id(id).into_value()),
                     ("now", self.0.clock.now().into_value()),
                 ]),
             )
@@ -106,7 +106,7 @@ impl SessionStore for SessionRecords {
 
     async fn delete(&self, id: &Id) -> Result<()> {
         self.0
-            .run::<Value>(DELETE, vars([("session", session_id(id).into_value())]))
+            .run::<Value>(DELETE, vars([("record", session_id(id).into_value())]))
             .await
             .map(drop)
             .map_err(backend)
@@ -133,4 +133,48 @@ fn from_time(moment: OffsetDateTime) -> Option<DateTime<Utc>> {
 
 fn to_time(moment: DateTime<Utc>) -> Option<OffsetDateTime> {
     OffsetDateTime::from_unix_timestamp(moment.timestamp()).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::SystemClock;
+    use crate::config::DatabaseConfig;
+
+    #[tokio::test]
+    async fn a_session_is_kept_under_a_name_that_does_not_open_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let database = DatabaseConfig::default();
+        let store = Store::open(&database, folder.path(), Arc::new(SystemClock)).await;
+        let sessions = SessionRecords::new(Arc::new(store.unwrap()));
+        let expiry_date = OffsetDateTime::from_unix_timestamp(4_000_000_000).unwrap();
+        let mut record = Record {
+            id: Id(42),
+            data: [("key".to_owned(), serde_json::json!({"a": 1}))].into(),
+            expiry_date,
+        };
+        assert_eq!(sessions.load(&record.id).await.unwrap(), None);
+        sessions.delete(&record.id).await.unwrap();
+        sessions.create(&mut record).await.unwrap();
+        assert!(
+            sessions.create(&mut record).await.is_err(),
+            "an id is used once"
+        );
+        assert_eq!(
+            sessions.load(&record.id).await.unwrap(),
+            Some(record.clone())
+        );
+        let names: Vec<String> = sessions
+            .0
+            .run(
+                "{ RETURN (SELECT VALUE record::id(id) FROM session) }",
+                vars([]),
+            )
+            .await
+            .unwrap();
+        assert_eq!(names.len(), 1);
+        assert!(!names[0].contains(&record.id.to_string()));
+        sessions.delete(&record.id).await.unwrap();
+        assert_eq!(sessions.load(&record.id).await.unwrap(), None);
+    }
 }

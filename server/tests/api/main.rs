@@ -3,5 +3,8 @@
 // A test that cannot go on says so by a panic.
 #![allow(clippy::expect_used, clippy::unwrap_used)]
 
+mod api;
+mod app;
+mod pages;
 mod smtp;
 mod transport;

@@ -1,0 +1,66 @@
+# `make` lists what there is.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+# scripts/setup has the same order.
+export PATH := $(CURDIR)/.tools/bin:$(PATH):$(or $(CARGO_INSTALL_ROOT),$(or $(CARGO_HOME),$(HOME)/.cargo))/bin:$(CURDIR)/end2end/node_modules/.bin
+
+# The server and what its tests need; the browser's half is built for wasm only.
+HOST := -p latchkey-server -p latchkey-app --features latchkey-app/ssr
+WASM := -p latchkey-frontend -p latchkey-app --features latchkey-app/hydrate --lib \
+	--target wasm32-unknown-unknown --profile wasm-dev
+TARGET := $$(scripts/target-dir)
+
+.PHONY: help
+help: ## Lists these commands
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: run
+run: ## Builds what changed and serves it for development
+	@scripts/setup run
+	@cargo leptos build
+	@exec $(TARGET)/debug/latchkey serve
+
+.PHONY: watch
+watch: ## The same, again after every change to a file
+	@scripts/setup run
+	@cargo leptos watch -- serve
+
+.PHONY: reset
+reset: ## Empties the development data
+	rm -rf data
+
+.PHONY: test
+test: ## Runs every test, in Rust and in a real browser
+	@scripts/setup test
+	@scripts/test
+
+# The site of a release stands beside its binary, so that a development build
+# cannot replace it and the folder can be copied as it is.
+.PHONY: build
+build: ## Builds the release: latchkey, hash.txt and site/ in target/release
+	@scripts/setup build
+	@LEPTOS_SITE_ROOT=CARGO_TARGET_DIR/release/site cargo leptos build --release --precompress
+	@printf 'built %s\n' $(TARGET)/release/{latchkey,hash.txt,site}
+
+# What fails soonest comes first.
+.PHONY: check
+check: ## Checks formatting, lints, licences, documentation, TypeScript and styles
+	@scripts/setup check
+	cargo fmt --all --check
+	cd end2end && npm run --silent types && npm run --silent styles
+	scripts/one-build
+	cargo deny --log-level error check --hide-inclusion-graph licenses bans sources
+	cargo clippy $(WASM) --target-dir $(TARGET)/front -- -D warnings
+	cargo clippy $(HOST) --all-targets -- -D warnings
+	RUSTDOCFLAGS='-D warnings' cargo doc $(HOST) --lib --no-deps
+
+.PHONY: audit
+audit: ## Checks dependencies, their known vulnerabilities too (needs a network)
+	@scripts/setup check
+	cargo deny check
+
+.PHONY: setup
+setup: ## Installs everything that any of these needs
+	@for task in run build test check; do scripts/setup $$task; done

@@ -1,0 +1,133 @@
+use leptos::{ev::Event, prelude::*};
+
+/// What one field and its form both know.
+#[derive(Clone, Copy)]
+pub struct FieldState {
+    /// The name in the form and the id in the page.
+    pub name: &'static str,
+    /// The sentence that stands beside the field.
+    pub error: RwSignal<Option<String>>,
+    check: Callback<String, Option<String>>,
+}
+
+impl FieldState {
+    /// A field that starts with the server's verdict and checks what is typed by `check`.
+    pub fn new(
+        name: &'static str,
+        error: Option<String>,
+        check: impl Fn(&str) -> Option<String> + Send + Sync + 'static,
+    ) -> Self {
+        Self {
+            name,
+            error: RwSignal::new(error),
+            check: Callback::new(move |text: String| check(&text)),
+        }
+    }
+
+    /// Checks `text` and says what is wrong with it beside the field.
+    ///
+    /// Returns whether nothing is.
+    pub fn check(&self, text: String) -> bool {
+        let error = self.check.run(text);
+        let is_fine = error.is_none();
+        if self.error.read_untracked() != error {
+            self.error.set(error);
+        }
+        is_fine
+    }
+}
+
+/// A label, its hint, one line to fill in, and what is wrong with it.
+///
+/// A check runs when the field is left for the first time, and from then on with every key:
+/// never while somebody is still writing it for the first time.
+#[component]
+pub fn Field(
+    state: FieldState,
+    #[prop(into)] label: String,
+    #[prop(into)] autocomplete: String,
+    #[prop(into, default = "text".into())] kind: Signal<&'static str>,
+    #[prop(optional)] inputmode: Option<&'static str>,
+    #[prop(optional, into)] hint: String,
+    /// What the server kept of it.
+    #[prop(optional, into)]
+    value: String,
+    /// A control inside the line, at its end.
+    #[prop(optional)]
+    children: Option<Children>,
+) -> impl IntoView {
+    let FieldState { name, error, .. } = state;
+    let hint_id = (!hint.is_empty()).then(|| format!("{name}-hint"));
+    let error_id = format!("{name}-error");
+    let left_before = StoredValue::new(false);
+
+    let leave = move |event: Event| {
+        let text = event_target_value(&event);
+        if !text.is_empty() {
+            left_before.set_value(true);
+            state.check(text);
+        }
+    };
+    let edit = move |event: Event| {
+        if left_before.get_value() || error.read_untracked().is_some() {
+            state.check(event_target_value(&event));
+        }
+    };
+    let described_by = {
+        let (hint_id, error_id) = (hint_id.clone(), error_id.clone());
+        move || match (&hint_id, error.read().is_some()) {
+            (Some(hint_id), true) => Some(format!("{error_id} {hint_id}")),
+            (None, true) => Some(error_id.clone()),
+            (hint_id, false) => hint_id.clone(),
+        }
+    };
+
+    view! {
+        <div class="field" class:field--wrong=move || error.read().is_some()>
+            <label class="field__label" for=name>
+                {label}
+            </label>
+            {hint_id
+                .clone()
+                .map(|hint_id| {
+                    view! {
+                        <p class="field__hint" id=hint_id>
+                            {hint}
+                        </p>
+                    }
+                })}
+            <div class="field__line">
+                <input
+                    class="field__input"
+                    id=name
+                    name=name
+                    type=move || kind.get()
+                    inputmode=inputmode
+                    autocomplete=autocomplete
+                    autocapitalize="none"
+                    spellcheck="false"
+                    required
+                    value=value
+                    aria-describedby=described_by
+                    aria-invalid=move || error.read().is_some().then_some("true")
+                    on:change=leave
+                    on:input=edit
+                />
+                {children.map(|children| children())}
+            </div>
+            <div aria-live="polite">
+                {move || {
+                    error
+                        .get()
+                        .map(|error| {
+                            view! {
+                                <p class="field__error" id=error_id.clone()>
+                                    {error}
+                                </p>
+                            }
+                        })
+                }}
+            </div>
+        </div>
+    }
+}

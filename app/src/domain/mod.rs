@@ -1,0 +1,9 @@
+//! What people type, parsed once: behind these types nothing can be malformed any more.
+
+mod email_address;
+mod password;
+mod verification_code;
+
+pub use email_address::{EmailAddress, EmailAddressError};
+pub use password::{MAX_PASSWORD_BYTES, Password, PasswordError, PasswordRules};
+pub use verification_code::{VerificationCode, VerificationCodeError};

@@ -1,0 +1,174 @@
+//! A password: what is asked of a new one, and how it is kept while the request lasts.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+use zeroize::Zeroizing;
+
+/// In bytes of UTF-8 after normalisation: long enough for any passphrase, short enough that
+/// nobody can keep the server busy with it.
+pub const MAX_PASSWORD_BYTES: usize = 1024;
+
+/// A password in normal form C (NIST SP 800-63B-4 §3.1.1.2), never trimmed or truncated, wiped
+/// from memory when dropped.
+#[derive(Clone)]
+pub struct Password(Zeroizing<String>);
+
+/// What is asked of a new password.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, PartialEq, Eq)]
+pub struct PasswordRules {
+    /// In Unicode code points.
+    pub min_length: usize,
+}
+
+/// Why a password cannot be used, in words for the person who chose it.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+pub enum PasswordError {
+    #[error("Choose a password.")]
+    Empty,
+    #[error("Choose a password of at least {min_length} characters.")]
+    TooShort { min_length: usize },
+    #[error("Choose a shorter password: {MAX_PASSWORD_BYTES} bytes are allowed.")]
+    TooLong,
+    #[error("Choose a password without line breaks, tabs or other control characters.")]
+    ControlCharacter,
+    #[error("Choose another password: this is one of the most common ones, which are tried first.")]
+    Common,
+    #[error("Choose another password: this one is your address or the name of this service.")]
+    Obvious,
+    #[error("Choose a password that is harder to guess, for example by adding another word.")]
+    Guessable,
+}
+
+impl Password {
+    /// A password chosen for a new account.
+    ///
+    /// Control characters are refused because HTTP Basic cannot carry them (RFC 7617 §2): the
+    /// account could never be verified with it. Whether it is common or guessable is for the
+    /// server to say.
+    ///
+    /// # Errors
+    /// Says which rule the password breaks.
+    pub fn parse_new(text: &str, rules: PasswordRules) -> Result<Self, PasswordError> {
+        if text.is_empty() {
+            return Err(PasswordError::Empty);
+        }
+        let password = Self::presented(text).ok_or(PasswordError::TooLong)?;
+        if password.expose().chars().any(char::is_control) {
+            return Err(PasswordError::ControlCharacter);
+        }
+        if password.expose().chars().count() < rules.min_length {
+            return Err(PasswordError::TooShort {
+                min_length: rules.min_length,
+            });
+        }
+        Ok(password)
+    }
+
+    /// A password offered as proof: no rule but the length applies, for rules may have changed
+    /// since it was chosen. `None` when it is longer than any password can be.
+    #[must_use]
+    pub fn presented(text: &str) -> Option<Self> {
+        // Normal form C can at most triple the length, so this bounds the work as well.
+        if text.len() > 3 * MAX_PASSWORD_BYTES {
+            return None;
+        }
+        let normalised = Zeroizing::new(to_nfc(text));
+        (normalised.len() <= MAX_PASSWORD_BYTES).then_some(Self(normalised))
+    }
+
+    /// The secret itself: for hashing and checking, never for printing.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Password {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Password(…)")
+    }
+}
+
+#[cfg(feature = "ssr")]
+fn to_nfc(text: &str) -> String {
+    use unicode_normalization::UnicodeNormalization;
+    text.nfc().collect()
+}
+
+/// The browser's own normalisation, which weighs nothing.
+#[cfg(not(feature = "ssr"))]
+fn to_nfc(text: &str) -> String {
+    #[cfg(feature = "hydrate")]
+    {
+        js_sys::JsString::from(text).normalize("NFC").into()
+    }
+    #[cfg(not(feature = "hydrate"))]
+    {
+        text.to_owned()
+    }
+}
+
+#[cfg(all(test, feature = "ssr"))]
+mod tests {
+    use super::*;
+
+    const RULES: PasswordRules = PasswordRules { min_length: 8 };
+
+    fn refusal(text: &str) -> Option<PasswordError> {
+        Password::parse_new(text, RULES).err()
+    }
+
+    #[test]
+    fn passwords_are_taken_as_they_are() {
+        for text in [
+            "testpassword",
+            "with:colon",
+            "  spaces at both ends  ",
+            "пароль-ю",
+            "😀😀😀😀😀😀😀😀",
+        ] {
+            assert_eq!(Password::parse_new(text, RULES).unwrap().expose(), text);
+        }
+    }
+
+    #[test]
+    fn length_counts_code_points_and_bytes() {
+        assert_eq!(
+            refusal("1234567"),
+            Some(PasswordError::TooShort { min_length: 8 })
+        );
+        assert_eq!(
+            refusal(&"é".repeat(7)),
+            Some(PasswordError::TooShort { min_length: 8 })
+        );
+        assert_eq!(refusal(&"x".repeat(1024)), None);
+        assert_eq!(refusal(&"x".repeat(1025)), Some(PasswordError::TooLong));
+        assert_eq!(refusal(""), Some(PasswordError::Empty));
+    }
+
+    #[test]
+    fn two_spellings_of_one_character_are_one_password() {
+        let composed = Password::parse_new("caf\u{e9}caf\u{e9}", RULES).unwrap();
+        let decomposed = Password::parse_new("cafe\u{301}cafe\u{301}", RULES).unwrap();
+        assert_eq!(composed.expose(), decomposed.expose());
+    }
+
+    #[test]
+    fn what_basic_authentication_cannot_carry_is_refused() {
+        for text in ["nul\0password", "line\nbreaks!", "tab\tpassword"] {
+            assert_eq!(
+                refusal(text),
+                Some(PasswordError::ControlCharacter),
+                "{text:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_password_cannot_be_printed() {
+        let password = Password::parse_new("testpassword", RULES).unwrap();
+        assert_eq!(format!("{password:?}"), "Password(…)");
+    }
+}

@@ -1,0 +1,131 @@
+//! What each page shows: plain values that the server's handlers fill in and pages draw.
+//!
+//! A handler provides [`Site`] and the view of its page as Leptos contexts. Everything in here
+//! may reach the browser, so nothing secret has a place: an exposed code only ever stands here
+//! in development.
+
+use serde::{Deserialize, Serialize};
+
+/// What every page knows of the service.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Site {
+    /// `service.name`.
+    pub service_name: String,
+    /// `links.after`: where a verified person goes next.
+    pub after: Option<String>,
+    /// `links.terms`.
+    pub terms: Option<String>,
+    /// `links.privacy`.
+    pub privacy: Option<String>,
+    /// Path of the development mailbox, when mail goes there.
+    pub mailbox: Option<String>,
+}
+
+/// What is wrong with which field: one sentence each, for the person who filled it in.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FieldErrors {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub email: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub password: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verification_code: Option<String>,
+}
+
+impl FieldErrors {
+    /// Whether no field is at fault.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// The page `/register`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RegisterView {
+    /// The address as typed, kept when the form comes back. The password never is.
+    pub email: String,
+    pub fields: FieldErrors,
+    /// What went wrong with the form as a whole (busy, taken, too many …).
+    pub notice: Option<String>,
+    /// `password.min_length`, in code points.
+    pub password_min_length: usize,
+}
+
+/// The page `/verify`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VerifyView {
+    /// The claim that this browser has just made; then its form asks for the code alone.
+    pub claim: Option<PendingClaim>,
+    /// The address as typed, kept when the form without a claim comes back.
+    pub email: String,
+    pub fields: FieldErrors,
+    /// What went wrong with the form as a whole, or what just happened ("a new code is on its way").
+    pub notice: Option<Notice>,
+    /// `code.digits`, for the field's hint.
+    pub code_digits: u8,
+}
+
+/// A sentence above a form.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Notice {
+    pub tone: Tone,
+    pub text: String,
+}
+
+/// How a notice is meant, and so how it looks and whether a screen reader interrupts for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Tone {
+    Information,
+    Problem,
+}
+
+/// A claim as its own browser may see it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PendingClaim {
+    /// The address as typed.
+    pub email: String,
+    /// The short reference that the mail shows too.
+    pub reference: String,
+    /// What has become of its mail.
+    pub mail: MailState,
+    /// Milliseconds until the code is stale; 0 when it is.
+    pub code_expires_in_ms: u64,
+    /// Guesses left for the current code.
+    pub attempts_left: u32,
+    /// Seconds until another mail may be asked for; 0 when now.
+    pub resend_in_seconds: u64,
+}
+
+/// What has become of a mail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MailState {
+    /// In the outbox, not yet taken by the relay.
+    Queued,
+    /// The relay answered 250: the code's life counts from then.
+    Taken,
+    /// The relay refused it for good.
+    Refused,
+}
+
+/// The page `/welcome`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WelcomeView {
+    /// The verified address as typed.
+    pub email: String,
+}
+
+/// Any page that says that something did not work.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ErrorView {
+    /// The HTTP status, shown small.
+    pub status: u16,
+    /// In a few words.
+    pub title: String,
+    /// What to do about it.
+    pub message: String,
+    /// The request's id, which the log has too.
+    pub reference: Option<String>,
+}

@@ -1,0 +1,204 @@
+//! The pages, as a browser without JavaScript sees them.
+
+use reqwest::Method;
+use reqwest::header::ACCEPT;
+
+use crate::app::{App, EMAIL, PASSWORD, fields, other_than, send};
+
+#[tokio::test]
+async fn the_same_browser_needs_only_the_code() {
+    let app = App::start().await;
+    let body = fields(&[("email", EMAIL), ("password", PASSWORD)]);
+    let answer = app.submit("/register", &body).await;
+    assert_eq!(
+        (answer.status.as_u16(), answer.location()),
+        (303, "/verify")
+    );
+    let cookie = answer.header("set-cookie");
+    for part in [
+        "__Host-latchkey=",
+        "HttpOnly",
+        "Secure",
+        "SameSite=Lax",
+        "Path=/",
+    ] {
+        assert!(cookie.contains(part), "{cookie}");
+    }
+    let page = app.get("/verify").await;
+    assert!(page.body.contains(EMAIL));
+    assert!(!page.body.contains(r#"type="password""#));
+    let code = app.mailed_code(EMAIL).await;
+    let wrong = app
+        .submit(
+            "/verify",
+            &fields(&[("verification_code", &other_than(&code))]),
+        )
+        .await;
+    assert_eq!(wrong.status, 403);
+    assert!(wrong.body.contains("2 attempts left"));
+    let before = cookie.split(';').next().unwrap().to_owned();
+    let answer = app
+        .submit("/verify", &fields(&[("verification_code", &code)]))
+        .await;
+    assert_eq!(
+        (answer.status.as_u16(), answer.location()),
+        (303, "/welcome")
+    );
+    assert!(
+        !answer.header("set-cookie").starts_with(&before),
+        "the id changes with the rights"
+    );
+    let page = app.get("/welcome").await;
+    assert!(page.body.contains(EMAIL), "{page:?}");
+    // Once more, from the browser's history.
+    let answer = app
+        .submit("/verify", &fields(&[("verification_code", &code)]))
+        .await;
+    assert_eq!(answer.status, 409);
+}
+
+#[tokio::test]
+async fn another_browser_needs_address_password_and_code() {
+    let mut app = App::start().await;
+    let body = fields(&[("email", EMAIL), ("password", PASSWORD)]);
+    app.submit("/register", &body).await;
+    let code = app.mailed_code(EMAIL).await;
+    app.forget_cookies();
+    let page = app.get("/verify").await;
+    assert!(!page.body.contains(EMAIL));
+    let answer = app
+        .submit("/verify", &fields(&[("verification_code", &code)]))
+        .await;
+    assert_eq!(answer.status, 401);
+    assert!(
+        !answer.header("www-authenticate").starts_with("Basic"),
+        "no password dialogue"
+    );
+    let form = |password: &str, code: &str| {
+        fields(&[
+            ("email", EMAIL),
+            ("password", password),
+            ("verification_code", code),
+        ])
+    };
+    let answer = app
+        .submit("/verify", &form("another password", &code))
+        .await;
+    assert_eq!(answer.status, 401);
+    assert!(answer.body.contains(EMAIL), "the address is kept");
+    assert!(
+        !answer.body.contains("another password"),
+        "the password is not echoed"
+    );
+    let answer = app.submit("/verify", &form(PASSWORD, "12")).await;
+    assert_eq!(answer.status, 400);
+    let answer = app.submit("/verify", &form(PASSWORD, &code)).await;
+    assert_eq!(answer.location(), "/welcome");
+}
+
+#[tokio::test]
+async fn errors_come_back_beside_their_fields_and_keep_the_address() {
+    let app = App::start().await;
+    let answer = app
+        .submit(
+            "/register",
+            &fields(&[("email", "foo@bar"), ("password", "short")]),
+        )
+        .await;
+    assert_eq!(answer.status, 422);
+    for text in ["foo@bar", "email-error", "password-error", "aria-invalid"] {
+        assert!(answer.body.contains(text), "{text}: {}", answer.body);
+    }
+    assert!(
+        !answer.body.contains("short\""),
+        "the password is not echoed"
+    );
+    let answer = app.submit("/register", "email=foo%40bar.com").await;
+    assert_eq!(answer.status, 400);
+    let markup = r#"<script>alert("1")</script>@bar.com"#;
+    let answer = app
+        .submit(
+            "/register",
+            &fields(&[("email", markup), ("password", PASSWORD)]),
+        )
+        .await;
+    assert_eq!(answer.status, 422);
+    assert!(!answer.body.contains("<script>alert"));
+}
+
+#[tokio::test]
+async fn a_new_code_can_be_asked_for_after_the_cooldown() {
+    let app = App::start().await;
+    let body = fields(&[("email", EMAIL), ("password", PASSWORD)]);
+    app.submit("/register", &body).await;
+    app.mailed_code(EMAIL).await;
+    let answer = app.submit("/resend", "").await;
+    assert_eq!(answer.status, 429);
+    assert_eq!(answer.header("retry-after"), "60");
+    app.pass(61);
+    let answer = app.fetch("/resend", "").await;
+    answer.assert_is(200, "");
+    assert_eq!(answer.json()["claim"]["attempts_left"], 3);
+    let code = app.mailed_code(EMAIL).await;
+    let answer = app
+        .fetch("/verify", &fields(&[("verification_code", &code)]))
+        .await;
+    answer.assert_is(200, "");
+}
+
+#[tokio::test]
+async fn who_has_no_account_is_not_welcomed() {
+    let app = App::start().await;
+    let answer = app.get("/welcome").await;
+    assert_eq!(
+        (answer.status.as_u16(), answer.location()),
+        (303, "/verify")
+    );
+    let answer = app.submit("/resend", "").await;
+    assert_eq!(answer.status, 401);
+}
+
+#[tokio::test]
+async fn a_page_lets_nothing_run_but_its_own_scripts() {
+    let app = App::start().await;
+    let page = send(
+        app.request(Method::GET, "/register")
+            .header(ACCEPT, "text/html"),
+    )
+    .await;
+    let policy = page.header("content-security-policy");
+    let nonce = policy
+        .split("'nonce-")
+        .nth(1)
+        .unwrap()
+        .split('\'')
+        .next()
+        .unwrap();
+    assert!(page.body.contains(&format!(r#"nonce="{nonce}""#)));
+    for script in page.body.split("<script").skip(1) {
+        assert!(
+            script.split('>').next().unwrap().contains(nonce),
+            "{script}"
+        );
+    }
+    assert!(!page.body.contains("style="), "no inline style");
+    let again = app.get("/register").await;
+    assert!(!again.body.contains(nonce), "a nonce is used once");
+}
+
+#[tokio::test]
+async fn files_are_served_and_nothing_beside_them() {
+    let app = App::start().await;
+    let answer = app.get("/robots.txt").await;
+    assert_eq!(
+        (answer.status.as_u16(), answer.body.as_str()),
+        (200, "User-agent: *\n")
+    );
+    for path in [
+        "/../data/secret.key",
+        "/%2e%2e/data/secret.key",
+        "/pkg/nothing.js",
+    ] {
+        assert_eq!(app.get(path).await.status, 404, "{path}");
+    }
+}
