@@ -39,10 +39,11 @@ test: ## Runs every test, in Rust and in a real browser
 # The site of a release stands beside its binary, so that a development build
 # cannot replace it and the folder can be copied as it is.
 .PHONY: build
-build: ## Builds the release: latchkey, hash.txt and site/ in target/release
+build: ## Builds the release: latchkey and the site/ it needs, in target/release
 	@scripts/setup build
 	@LEPTOS_SITE_ROOT=CARGO_TARGET_DIR/release/site cargo leptos build --release --precompress
-	@printf 'built %s\n' $(TARGET)/release/{latchkey,hash.txt,site}
+	@cp $(TARGET)/release/hash.txt $(TARGET)/release/site/
+	@printf 'built %s\n' $(TARGET)/release/{latchkey,site}
 
 # What fails soonest comes first.
 .PHONY: check

@@ -1,6 +1,6 @@
 //! Latchkey's pages, on both sides of the wire, and the rules that browser and server share.
 //!
-//! No I/O happens here: the server hands every page what it shows as a [`view`], and the
+//! No I/O happens here (but for one look at how the build named its files): the server hands every page what it shows as a [`view`], and the
 //! islands of a page talk to the same doors as everybody else, whose [`answer`] they put into
 //! the same words as the server does for a browser without JavaScript.
 
@@ -12,4 +12,5 @@ pub mod pages;
 mod shell;
 pub mod view;
 
+pub use hydration::SiteFiles;
 pub use shell::{App, shell};

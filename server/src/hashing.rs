@@ -238,7 +238,7 @@ fn work(queue: &Queue, mut memory: Vec<Block>) {
 fn compute(
     password: &Password,
     settings: HashSettings,
-    memory: &mut Vec<Block>,
+    memory: &mut [Block],
 ) -> Result<String, HashingError> {
     let HashSettings {
         memory_kib,

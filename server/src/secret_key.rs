@@ -70,7 +70,7 @@ impl SecretKeys {
                 let mut secret = Zeroizing::new([0; 32]);
                 entropy.fill(&mut *secret)?;
                 // On disk before anything depends on it: without it every salt would be lost.
-                let text = Zeroizing::new(STANDARD.encode(&*secret) + "\n");
+                let text = Zeroizing::new(STANDARD.encode(*secret) + "\n");
                 write_private(data_dir, FILE_NAME, text.as_bytes())
                     .with_context(|| format!("Failed to write {}", path.display()))?;
                 Ok(Self::derive(&secret))

@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::io::Write;
 use std::net::{SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use axum::http::Uri;
 use axum::response::{IntoResponse, Redirect};
 use axum_server::Handle;
 use hyper_util::rt::TokioTimer;
+use latchkey_app::SiteFiles;
 use latchkey_app::view::Site;
 use leptos::config::LeptosOptions;
 use tokio::sync::Notify;
@@ -145,6 +147,7 @@ pub async fn build_in(config: Config, world: World) -> anyhow::Result<Applicatio
         config.password.min_score,
         &config.service.name,
     );
+    let site_dir = config.site_dir()?;
     let state = AppState {
         registration: Arc::new(registration),
         password_policy: Arc::new(policy),
@@ -161,8 +164,8 @@ pub async fn build_in(config: Config, world: World) -> anyhow::Result<Applicatio
             config.trusted_proxies.clone(),
             &config.proxy_header,
         )),
-        leptos: leptos_options(&config)?,
-        site_dir: Arc::new(config.site_dir()?),
+        leptos: leptos_options(&config, &site_dir),
+        site_dir: Arc::new(site_dir),
     };
     let greeting = (config.mode == Mode::Development).then(|| greeting(&config, mailbox.is_some()));
     let router = http::router(state, SessionRecords::new(store.clone()), mailbox);
@@ -319,30 +322,35 @@ fn site(config: &Config, has_mailbox: bool) -> Site {
 
 /// What Leptos needs to name the browser's files: taken from where they are, not from variables
 /// of the build.
-fn leptos_options(config: &Config) -> anyhow::Result<LeptosOptions> {
-    let site_dir = config.site_dir()?;
-    let hash_file = hash_file(&site_dir);
+fn leptos_options(config: &Config, site_dir: &Path) -> LeptosOptions {
     let mut options = LeptosOptions::builder()
         .output_name("latchkey")
         .site_root(site_dir.display().to_string())
         .site_addr(config.https_addr)
         .build();
-    if let Some(hash_file) = hash_file {
+    if let Some(hash_file) = hash_file(site_dir) {
         options.hash_files = true;
         options.hash_file = hash_file.display().to_string().into();
     }
-    Ok(options)
+    let files = SiteFiles::of(&options);
+    if !site_dir.join(files.css.trim_start_matches('/')).is_file() {
+        tracing::warn!(
+            site_dir = %site_dir.display(),
+            file = files.css,
+            "the browser's files do not belong to this program: pages will look plain; build again"
+        );
+    }
+    options
 }
 
-/// cargo-leptos leaves `hash.txt`, by which the hashed names are found, beside the binary; a
-/// folder that was copied elsewhere may hold it itself.
-fn hash_file(site_dir: &std::path::Path) -> Option<std::path::PathBuf> {
-    let beside_binary = std::env::current_exe()
-        .ok()
-        .and_then(|program| Some(program.parent()?.join("hash.txt")));
-    [Some(site_dir.join("hash.txt")), beside_binary]
+/// `hash.txt` holds the hashed names: in the site's folder, where `make build` puts it, or beside
+/// the program, where cargo-leptos does.
+fn hash_file(site_dir: &Path) -> Option<PathBuf> {
+    let program = std::env::current_exe().ok();
+    [Some(site_dir), program.as_deref().and_then(Path::parent)]
         .into_iter()
         .flatten()
+        .map(|folder| folder.join("hash.txt"))
         .find(|path| path.is_file())
 }
 

@@ -35,7 +35,7 @@ pub(super) async fn log(mut request: Request, next: Next) -> Response {
     request.extensions_mut().insert(RequestId(id.clone()));
     let started = Instant::now();
     let mut response = next.run(request).instrument(span.clone()).await;
-    let milliseconds = started.elapsed().as_secs_f64() * 1e3;
+    let milliseconds = (started.elapsed().as_secs_f64() * 1e4).round() / 10.0;
     let status = response.status().as_u16();
     span.in_scope(|| tracing::info!(status, milliseconds, "answered"));
     if let Ok(value) = HeaderValue::from_str(&id) {

@@ -54,7 +54,8 @@ pub struct Problem {
     pub kind: Kind,
     /// A sentence that says what to do.
     pub message: String,
-    pub fields: FieldErrors,
+    /// Boxed, for a problem travels as the error of many a `Result`.
+    pub fields: Box<FieldErrors>,
     pub attempts_left: Option<u32>,
     pub retry_after: Option<Duration>,
 }
@@ -134,7 +135,7 @@ impl Problem {
         Self {
             kind,
             message: message.into(),
-            fields: FieldErrors::default(),
+            fields: Box::default(),
             attempts_left: None,
             retry_after: None,
         }
@@ -149,7 +150,7 @@ impl Problem {
             .collect::<Vec<_>>()
             .join(" ");
         Self {
-            fields,
+            fields: Box::new(fields),
             ..Self::new(kind, message)
         }
     }
@@ -178,7 +179,7 @@ impl Problem {
         Answer {
             message: self.message.clone(),
             refusal: Some(self.kind.refusal()),
-            fields: self.fields.clone(),
+            fields: (*self.fields).clone(),
             attempts_left: self.attempts_left,
             claim: None,
         }
@@ -191,7 +192,7 @@ impl Problem {
             status: "failed",
             message: self.message,
             error: self.kind,
-            fields: self.fields,
+            fields: *self.fields,
             attempts_left: self.attempts_left,
         };
         (status, Json(failure)).into_response()

@@ -26,16 +26,13 @@ use crate::store::Claim;
 
 /// `GET /`
 pub async fn home(State(state): State<AppState>, uri: Uri) -> Response {
-    render(&state, uri, StatusCode::OK, || {}).await
+    render(&state, uri, StatusCode::OK, ()).await
 }
 
 /// `GET /register`
 pub async fn register(State(state): State<AppState>, uri: Uri) -> Response {
     let view = register_view(&state);
-    render(&state, uri, StatusCode::OK, move || {
-        provide_context(view.clone())
-    })
-    .await
+    render(&state, uri, StatusCode::OK, view).await
 }
 
 /// `GET /verify`
@@ -69,16 +66,13 @@ pub async fn welcome(
     let view = WelcomeView {
         email: account.typed_address,
     };
-    Ok(render(&state, uri, StatusCode::OK, move || {
-        provide_context(view.clone())
-    })
-    .await)
+    Ok(render(&state, uri, StatusCode::OK, view).await)
 }
 
 /// A page that says that something did not work.
 pub(super) async fn error(state: &AppState, uri: Uri, view: ErrorView) -> Response {
     let status = StatusCode::from_u16(view.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    render(state, uri, status, move || provide_context(view.clone())).await
+    render(state, uri, status, view).await
 }
 
 /// The register page, back with what is wrong.
@@ -94,7 +88,7 @@ pub(super) async fn register_again(
     };
     view.refused(&problem.for_page());
     let status = problem.kind.status();
-    render(state, uri, status, move || provide_context(view.clone())).await
+    render(state, uri, status, view).await
 }
 
 /// The verify page, back with what is wrong.
@@ -115,7 +109,7 @@ pub(super) async fn verify_again(
 }
 
 async fn verify_page(state: &AppState, uri: Uri, status: StatusCode, view: VerifyView) -> Response {
-    render(state, uri, status, move || provide_context(view.clone())).await
+    render(state, uri, status, view).await
 }
 
 fn register_view(state: &AppState) -> RegisterView {
@@ -164,19 +158,19 @@ pub(super) fn pending(
     }
 }
 
-/// Draws the page of this path with the views that `provide` puts into its context.
+/// Draws the page of this path, with `view` in its context.
 async fn render(
     state: &AppState,
     uri: Uri,
     status: StatusCode,
-    provide: impl Fn() + Clone + Send + Sync + 'static,
+    view: impl Clone + Send + Sync + 'static,
 ) -> Response {
     let options = state.leptos.clone();
     let site = Arc::clone(&state.site);
     let draw = leptos_axum::render_app_async_with_context(
         move || {
             provide_context((*site).clone());
-            provide();
+            provide_context(view.clone());
             if let Some(policy) = content_security_policy() {
                 expect_context::<ResponseOptions>().insert_header(CONTENT_SECURITY_POLICY, policy);
             }

@@ -65,7 +65,7 @@ impl Registration {
                 );
                 Ok(RegisterOutcome::Accepted {
                     code: codes::code_of(&self.keys, &claim),
-                    claim: Box::new(claim),
+                    claim,
                 })
             }
         }

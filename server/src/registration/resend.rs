@@ -37,11 +37,11 @@ impl Registration {
             Renewed::Renewed(claim) => {
                 self.mail_bell.notify_one();
                 tracing::info!(%network, reference = claim.reference, "another mail asked for");
-                ResendOutcome::Sent(Box::new(claim))
+                ResendOutcome::Sent(claim)
             }
             Renewed::TooSoon(claim) => ResendOutcome::TooSoon {
                 retry_after: self.resend_cooldown(&claim),
-                claim: Box::new(claim),
+                claim,
             },
             Renewed::Gone => ResendOutcome::Gone,
         })

@@ -59,6 +59,7 @@ impl Registration {
         code: &VerificationCode,
         network: ClientNetwork,
     ) -> Result<VerifyOutcome, RegistrationError> {
+        let email = credentials.masked_address();
         let principal = match credentials {
             Credentials::Password { email, password } => {
                 self.prove(email, password, network).await?
@@ -71,7 +72,7 @@ impl Registration {
             Principal::Account { address } => VerifyOutcome::AlreadyVerified { address },
             Principal::Claim(claim) => self.guess(&claim, code).await?,
         };
-        tracing::info!(%network, outcome = outcome.label(), "code presented");
+        tracing::info!(email, %network, outcome = outcome.label(), "code presented");
         Ok(outcome)
     }
 
@@ -179,6 +180,17 @@ impl Registration {
             GuessResult::Wrong { attempts_left } => VerifyOutcome::WrongCode { attempts_left },
             GuessResult::Stale => VerifyOutcome::Stale,
         })
+    }
+}
+
+impl Credentials {
+    fn masked_address(&self) -> Option<String> {
+        match self {
+            Self::Password { email, .. } => email.as_ref().map(EmailAddress::masked),
+            Self::Session(id) => EmailAddress::parse(&id.address)
+                .ok()
+                .map(|email| email.masked()),
+        }
     }
 }
 

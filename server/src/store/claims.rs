@@ -89,7 +89,7 @@ pub struct Renewal {
 /// What became of a sign-up.
 pub enum Registered {
     /// The claim stands and its mail is in the outbox.
-    Claimed(Claim),
+    Claimed(Box<Claim>),
     /// The address is verified, and `reveal_existing` was asked for; nothing was changed.
     Taken,
 }
@@ -97,9 +97,9 @@ pub enum Registered {
 /// What became of a wish for another mail.
 pub enum Renewed {
     /// The mail is in the outbox.
-    Renewed(Claim),
+    Renewed(Box<Claim>),
     /// The last one was asked for less than the cooldown ago; nothing was changed.
-    TooSoon(Claim),
+    TooSoon(Box<Claim>),
     /// There is no such claim any more.
     Gone,
 }
@@ -242,7 +242,9 @@ impl Store {
                 ]),
             )
             .await?;
-        Ok(row.map_or(Registered::Taken, Registered::Claimed))
+        Ok(row.map_or(Registered::Taken, |claim| {
+            Registered::Claimed(Box::new(claim))
+        }))
     }
 
     /// Puts another mail of a claim into the outbox: with the same code while it lives, else
@@ -277,10 +279,10 @@ impl Store {
             RenewRow {
                 renewed: true,
                 claim: Some(claim),
-            } => Renewed::Renewed(claim),
+            } => Renewed::Renewed(Box::new(claim)),
             RenewRow {
                 claim: Some(claim), ..
-            } => Renewed::TooSoon(claim),
+            } => Renewed::TooSoon(Box::new(claim)),
         })
     }
 

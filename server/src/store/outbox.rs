@@ -34,9 +34,9 @@ impl LeasedMail {
 /// What a leased mail turns out to be when it is about to leave.
 pub enum Outgoing {
     /// The code of this claim, which is live.
-    Code(Claim),
+    Code(Box<Claim>),
     /// Word to the owner of a verified address that somebody tried to sign up with it.
-    AlreadyRegistered(Claim),
+    AlreadyRegistered(Box<Claim>),
     /// Nothing: the claim is gone, its guesses are used up, or its owner was told a while ago.
     Nothing,
 }
@@ -139,8 +139,8 @@ impl Store {
             .await?;
         Ok(match claim {
             None => Outgoing::Nothing,
-            Some(claim) if claim.decoy => Outgoing::AlreadyRegistered(claim),
-            Some(claim) => Outgoing::Code(claim),
+            Some(claim) if claim.decoy => Outgoing::AlreadyRegistered(Box::new(claim)),
+            Some(claim) => Outgoing::Code(Box::new(claim)),
         })
     }
 
