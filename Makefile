@@ -45,6 +45,11 @@ build: ## Builds the release: latchkey and the site/ it needs, in target/release
 	@cp $(TARGET)/release/hash.txt $(TARGET)/release/site/
 	@printf 'built %s\n' $(TARGET)/release/{latchkey,site}
 
+.PHONY: bench
+bench: ## Runs the benchmarks in release and prints their tables
+	@scripts/setup check
+	cargo bench -p latchkey-server --bench sign_up
+
 # What fails soonest comes first.
 .PHONY: check
 check: ## Checks formatting, lints, licences, documentation, TypeScript and styles

@@ -12,6 +12,8 @@ use utoipa::{Modify, OpenApi};
         description = "Sign-up with an e-mail address that is really theirs."
     ),
     paths(
+        super::pages::register,
+        super::pages::verify,
         super::register::register,
         super::verify::verify,
         super::resend::resend,

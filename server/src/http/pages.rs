@@ -17,7 +17,7 @@ use leptos::prelude::{expect_context, provide_context};
 use leptos_axum::ResponseOptions;
 use tower_sessions::Session;
 
-use super::answer::Problem;
+use super::answer::{Failure, Problem};
 use super::errors::Dressed;
 use super::session::Remembered;
 use super::state::AppState;
@@ -29,13 +29,20 @@ pub async fn home(State(state): State<AppState>, uri: Uri) -> Response {
     render(&state, uri, StatusCode::OK, ()).await
 }
 
-/// `GET /register`
+/// The page to sign up on.
+#[utoipa::path(get, path = "/register", tag = "pages",
+    responses((status = 200, description = "The page", body = String, content_type = "text/html")))]
 pub async fn register(State(state): State<AppState>, uri: Uri) -> Response {
     let view = register_view(&state);
     render(&state, uri, StatusCode::OK, view).await
 }
 
-/// `GET /verify`
+/// The page to enter a code on.
+#[utoipa::path(get, path = "/verify", tag = "pages",
+    responses(
+        (status = 200, description = "The page", body = String, content_type = "text/html"),
+        (status = 503, description = "`unavailable`", body = Failure, headers(("Retry-After" = u64, description = "Seconds"))),
+    ))]
 pub async fn verify(
     State(state): State<AppState>,
     session: Session,

@@ -31,10 +31,10 @@ const ACCEPTED: &str = "The registration process has been recorded, your code wa
 )]
 pub struct RegisterForm {
     /// One e-mail address, at most 254 octets.
-    #[schema(example = "foo@bar.com", max_length = 254)]
+    #[schema(example = "foo@bar.com", format = Email, min_length = 5, max_length = 254)]
     email: String,
     /// 8 code points (or as configured) to 1,024 bytes, without control characters.
-    #[schema(example = "testpassword", min_length = 8)]
+    #[schema(example = "testpassword", min_length = 8, max_length = 1024, pattern = "^[^\\x00-\\x1F\\x7F-\\x9F]*$")]
     password: String,
 }
 
@@ -118,7 +118,7 @@ async fn attempt(
             if door.keeps_session() {
                 let remembered = Remembered {
                     claim: Some(claim.id()),
-                    account: None,
+                    ..Remembered::of(session).await?
                 };
                 remembered.keep(session).await?;
             }

@@ -31,12 +31,8 @@ const STALE: &str =
 )]
 pub struct VerifyForm {
     /// 4 to 8 digits; spaces and dashes are forgiven.
-    #[schema(example = "0746")]
+    #[schema(example = "0746", pattern = "^[ -]*([0-9][ -]*){4,8}$", max_length = 64)]
     verification_code: String,
-    /// Instead of HTTP Basic, for pages.
-    email: Option<String>,
-    /// Instead of HTTP Basic, for pages.
-    password: Option<String>,
 }
 
 /// Prove the address by the code that was sent to it.
@@ -146,12 +142,11 @@ async fn from_page(
     session: &Session,
     form: Result<Form, Problem>,
 ) -> Result<(Credentials, VerificationCode), Problem> {
+    if !door.keeps_session() {
+        return Err(unauthorized());
+    }
     let remembered = Remembered::of(session).await?;
-    let form = match form {
-        Ok(form) => form,
-        Err(problem) if door.keeps_session() => return Err(problem),
-        Err(_) => return Err(unauthorized()),
-    };
+    let form = form?;
     let (email, password) = (form.field("email")?, form.field("password")?);
     if email.is_none() && password.is_none() {
         return match remembered {
