@@ -3,8 +3,9 @@ import { defineConfig, devices } from '@playwright/test';
 import { CHROMIUM_ARGS, findChromium } from './chromium.ts';
 
 /**
- * Every journey runs twice, with and without JavaScript. Each worker starts a
- * server of its own (fixtures/server.ts), so nothing has to be running before.
+ * Every journey runs twice, with and without JavaScript, unless its tag says that it
+ * is about one of them. Each worker starts a server of its own (fixtures/server.ts),
+ * so nothing has to be running before.
  */
 export default defineConfig({
   testDir: 'tests',
@@ -21,10 +22,11 @@ export default defineConfig({
     ignoreHTTPSErrors: true,
     launchOptions: { executablePath: findChromium(), args: CHROMIUM_ARGS },
     screenshot: 'only-on-failure',
-    trace: 'retain-on-failure',
+    // Without its film, which costs more than the tests themselves.
+    trace: { mode: 'retain-on-failure', screenshots: false },
   },
   projects: [
-    { name: 'with-javascript', use: { javaScriptEnabled: true } },
-    { name: 'without-javascript', use: { javaScriptEnabled: false } },
+    { name: 'with-javascript', use: { javaScriptEnabled: true }, grepInvert: /@without-javascript/ },
+    { name: 'without-javascript', use: { javaScriptEnabled: false }, grepInvert: /@with-javascript/ },
   ],
 });

@@ -5,6 +5,7 @@
 //! waits for itself. What cannot be hashed soon is refused at once rather than late.
 
 use std::collections::{HashMap, VecDeque};
+use std::panic::{self, AssertUnwindSafe};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -50,6 +51,9 @@ pub enum HashingError {
     /// The stored parameters are not Argon2's, or the memory for them cannot be had.
     #[error("the password could not be hashed: {0}")]
     Failed(argon2::Error),
+    /// A fault of this program.
+    #[error("the password could not be hashed: the worker panicked")]
+    Panicked,
 }
 
 /// The pool. Dropping it ends the workers once the queue is empty.
@@ -168,7 +172,7 @@ impl Queue {
     fn push(&self, network: ClientNetwork, job: Job) -> Result<(), HashingError> {
         let mut waiting = self.lock();
         if waiting.count >= self.capacity {
-            return Err(busy());
+            waiting.make_room(network)?;
         }
         waiting.count += 1;
         let line = waiting.lines.entry(network).or_default();
@@ -200,6 +204,21 @@ impl Queue {
 }
 
 impl Waiting {
+    /// The longest line gives up its last place to a network that has fewer.
+    fn make_room(&mut self, network: ClientNetwork) -> Result<(), HashingError> {
+        let length = |line: Option<&VecDeque<Job>>| line.map_or(0, VecDeque::len);
+        let own = length(self.lines.get(&network));
+        let longest = self.lines.values_mut().max_by_key(|line| line.len());
+        let refused = longest
+            .filter(|line| line.len() > own + 1)
+            .and_then(VecDeque::pop_back)
+            .ok_or_else(busy)?;
+        self.count -= 1;
+        // Whoever gave up waiting need not be told.
+        let _ = refused.answer.send(Err(busy()));
+        Ok(())
+    }
+
     fn next(&mut self) -> Option<Job> {
         let network = self.turns.pop_front()?;
         let line = self.lines.get_mut(&network)?;
@@ -228,7 +247,11 @@ fn work(queue: &Queue, mut memory: Vec<Block>) {
         let result = if Instant::now() > job.deadline {
             Err(busy())
         } else {
-            compute(&job.password, job.settings, &mut memory)
+            // A worker that panicked would be missing for good.
+            let hashed = panic::catch_unwind(AssertUnwindSafe(|| {
+                compute(&job.password, job.settings, &mut memory)
+            }));
+            hashed.unwrap_or(Err(HashingError::Panicked))
         };
         // Nobody waits any more when the request was given up: then the hash is of no use.
         let _ = job.answer.send(result);
@@ -390,6 +413,25 @@ mod tests {
         assert!(matches!(refused, Err(HashingError::Busy { .. })));
         assert!(queue.pop().is_some());
         assert!(queue.push(network(2), job("b").0).is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_full_queue_takes_a_place_from_whoever_has_most() {
+        let queue = queue(3);
+        let mut receivers = Vec::new();
+        for text in ["a1", "a2", "a3"] {
+            let (job, receiver) = job(text);
+            receivers.push(receiver);
+            queue.push(network(1), job).unwrap();
+        }
+        queue.push(network(2), job("b1").0).unwrap();
+        let given_up = receivers.pop().unwrap().await.unwrap();
+        assert!(matches!(given_up, Err(HashingError::Busy { .. })));
+        assert!(queue.push(network(1), job("a4").0).is_err());
+        assert!(
+            queue.push(network(2), job("b2").0).is_err(),
+            "two and one are even enough"
+        );
     }
 
     #[test]

@@ -4,6 +4,7 @@ mod cli;
 
 use std::future::Future;
 use std::process::{self, ExitCode};
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use clap::Parser;
@@ -30,6 +31,8 @@ fn main() -> ExitCode {
 }
 
 fn serve(config: Config) -> anyhow::Result<()> {
+    // Whatever file is made from here on, by the database too, is nobody else's to read.
+    close_new_files();
     telemetry::init(&config.log)?;
     // SurrealDB's parser and planner recurse deeply, most of all when not optimised.
     let runtime = Builder::new_multi_thread()
@@ -44,6 +47,18 @@ fn serve(config: Config) -> anyhow::Result<()> {
     })
 }
 
+#[expect(
+    unsafe_code,
+    reason = "umask has no condition to keep, and std does not offer it"
+)]
+fn close_new_files() {
+    // SAFETY: umask(2) only sets a number of this process and cannot fail.
+    unsafe { libc::umask(0o077) };
+}
+
+/// Signals this close together are one.
+const SAME_SIGNAL: Duration = Duration::from_secs(1);
+
 /// Resolves at the first SIGTERM or SIGINT; a second one ends the process at once.
 fn shutdown() -> std::io::Result<impl Future<Output = ()>> {
     let mut terminate = signal(SignalKind::terminate())?;
@@ -51,6 +66,7 @@ fn shutdown() -> std::io::Result<impl Future<Output = ()>> {
     let (first, stopping) = tokio::sync::oneshot::channel();
     tokio::spawn(async move {
         let mut first = Some(first);
+        let mut since = Instant::now();
         loop {
             tokio::select! {
                 _ = terminate.recv() => {}
@@ -59,11 +75,14 @@ fn shutdown() -> std::io::Result<impl Future<Output = ()>> {
             match first.take() {
                 Some(first) => {
                     tracing::info!("stopping; a second signal stops at once");
+                    since = Instant::now();
                     // Nobody listens when the start itself has not finished.
                     if first.send(()).is_err() {
                         process::exit(1);
                     }
                 }
+                // Supervisors and shells often send the same signal twice in one go.
+                None if since.elapsed() < SAME_SIGNAL => {}
                 None => process::exit(1),
             }
         }

@@ -4,7 +4,7 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::Path;
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use hkdf::Hkdf;
@@ -46,13 +46,16 @@ impl SecretKeys {
         }
     }
 
-    /// The key from the configuration, else the one in `data_dir`, made there on first start.
+    /// The key from the configuration, else the one in `data_dir`, made there on first start:
+    /// by whoever holds the store, so that two that start at once cannot make two.
     ///
     /// # Errors
-    /// When the key is not 32 bytes in base64, or its file cannot be read or made.
+    /// When the key is not 32 bytes in base64, its file cannot be read or made, or it is gone
+    /// although the store (`store_is_new` says not) was used with it.
     pub fn load_or_create(
         configured: Option<&SecretString>,
         data_dir: &Path,
+        store_is_new: bool,
         entropy: &dyn Entropy,
     ) -> anyhow::Result<Self> {
         if let Some(secret) = configured {
@@ -67,6 +70,12 @@ impl SecretKeys {
                 Ok(Self::derive(&secret))
             }
             Err(error) if error.kind() == ErrorKind::NotFound => {
+                ensure!(
+                    store_is_new,
+                    "{} is missing, and without it no password in the store can be proven: put \
+                     it back from a backup, or set secret_key",
+                    path.display()
+                );
                 let mut secret = Zeroizing::new([0; 32]);
                 entropy.fill(&mut *secret)?;
                 // On disk before anything depends on it: without it every salt would be lost.
@@ -141,8 +150,8 @@ mod tests {
     fn a_key_is_made_once_and_found_again() {
         let folder = tempfile::tempdir().unwrap();
         let data_dir = folder.path();
-        let first = SecretKeys::load_or_create(None, data_dir, &SystemEntropy).unwrap();
-        let second = SecretKeys::load_or_create(None, data_dir, &SystemEntropy).unwrap();
+        let first = SecretKeys::load_or_create(None, data_dir, true, &SystemEntropy).unwrap();
+        let second = SecretKeys::load_or_create(None, data_dir, true, &SystemEntropy).unwrap();
         assert_eq!(first.password_salt("a@b.c"), second.password_salt("a@b.c"));
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!(mode(&data_dir.join(FILE_NAME)), 0o600);
@@ -161,11 +170,24 @@ mod tests {
     fn a_damaged_key_is_refused_rather_than_replaced() {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join(FILE_NAME), "too short").unwrap();
-        let refused = SecretKeys::load_or_create(None, folder.path(), &SystemEntropy);
+        let refused = SecretKeys::load_or_create(None, folder.path(), true, &SystemEntropy);
         assert!(refused.is_err());
         assert!(
-            SecretKeys::load_or_create(Some(&"c2hvcnQ=".into()), folder.path(), &SystemEntropy)
-                .is_err()
+            SecretKeys::load_or_create(
+                Some(&"c2hvcnQ=".into()),
+                folder.path(),
+                true,
+                &SystemEntropy
+            )
+            .is_err()
         );
+    }
+
+    #[test]
+    fn a_lost_key_is_not_replaced_under_a_store_that_needs_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let refused = SecretKeys::load_or_create(None, folder.path(), false, &SystemEntropy);
+        assert!(refused.is_err_and(|error| error.to_string().contains("backup")));
+        assert!(!folder.path().join(FILE_NAME).exists());
     }
 }

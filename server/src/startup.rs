@@ -25,7 +25,7 @@ use crate::config::{Config, Mode, TlsMode, data_dir};
 use crate::entropy::{SharedEntropy, SystemEntropy};
 use crate::hashing::HashingPool;
 use crate::http::{self, AppState, PublicOrigin, TrustedProxies};
-use crate::mail::{Composer, MailWorker, Transport};
+use crate::mail::{Composer, MailWorker, RelayHealth, Transport};
 use crate::registration::{PasswordPolicy, Registration, Settings};
 use crate::secret_key::SecretKeys;
 use crate::store::{SessionRecords, Store};
@@ -100,8 +100,13 @@ pub async fn build_in(config: Config, world: World) -> anyhow::Result<Applicatio
         .map(|tls| Ok::<_, anyhow::Error>((listen(config.https_addr, "https_addr")?, tls)))
         .transpose()?;
 
-    let keys = SecretKeys::load_or_create(config.secret_key.as_ref(), &config.data_dir, &*entropy)?;
     let store = Arc::new(Store::open(&config.database, &config.data_dir, clock.clone()).await?);
+    let keys = SecretKeys::load_or_create(
+        config.secret_key.as_ref(),
+        &config.data_dir,
+        store.is_new().await?,
+        &*entropy,
+    )?;
     let hashing = HashingPool::start(
         config.hash.memory_kib,
         config.hash.iterations,
@@ -124,6 +129,7 @@ pub async fn build_in(config: Config, world: World) -> anyhow::Result<Applicatio
         config.mail.envelope_from.as_ref(),
     )?;
     let mail_bell = Arc::new(Notify::new());
+    let relay_health = Arc::new(RelayHealth::default());
     let mail_worker = MailWorker::new(
         store.clone(),
         composer,
@@ -131,6 +137,7 @@ pub async fn build_in(config: Config, world: World) -> anyhow::Result<Applicatio
         keys.clone(),
         clock.clone(),
         mail_bell.clone(),
+        relay_health.clone(),
         config.code.ttl_seconds,
     );
     let registration = Registration::new(
@@ -153,6 +160,7 @@ pub async fn build_in(config: Config, world: World) -> anyhow::Result<Applicatio
         password_policy: Arc::new(policy),
         store: store.clone(),
         clock: clock.clone(),
+        relay_health,
         site: Arc::new(site(&config, mailbox.is_some())),
         code_digits: config.code.digits,
         expose_code: config.expose_code(),
@@ -289,6 +297,8 @@ fn with_peer(router: Router) -> WithPeer {
 fn to_https(public_url: String) -> Router {
     Router::new().fallback(move |uri: Uri| async move {
         let path = uri.path_and_query().map_or("/", |path| path.as_str());
+        // The whole server, as OPTIONS may ask for it, has no path.
+        let path = if path.starts_with('/') { path } else { "/" };
         Redirect::permanent(&format!("{public_url}{path}")).into_response()
     })
 }
@@ -361,8 +371,12 @@ fn greeting(config: &Config, has_mailbox: bool) -> String {
     } else {
         String::new()
     };
+    let certificate = match config.tls.mode {
+        TlsMode::SelfSigned => "; the certificate is self-signed",
+        TlsMode::Files | TlsMode::Off => "",
+    };
     format!(
-        "\n  {name} is ready (development mode; the certificate is self-signed)\n\n  \
+        "\n  {name} is ready (development mode{certificate})\n\n  \
          Sign up   {url}/register{mailbox}\n  \
          curl      curl --insecure -d \"password=testpassword&email=foo@bar.com\" -X POST {url}/register\n",
         name = config.service.name,

@@ -67,7 +67,9 @@ pub fn filter(level: &str) -> Result<EnvFilter, LevelError> {
     }
     // A target stands for all that begin with it, so also for latchkey_app.
     let libraries = own.min(LevelFilter::WARN);
-    let mut directives = vec![libraries.to_string(), format!("latchkey={own}")];
+    // When the program ends, the embedded engine calls its own idle tasks' end an error.
+    let engine = "surrealdb_core::kvs::tasks=off".to_owned();
+    let mut directives = vec![libraries.to_string(), engine, format!("latchkey={own}")];
     directives.append(&mut parts);
     EnvFilter::builder()
         .parse(directives.join(","))

@@ -1,7 +1,10 @@
 use leptos::prelude::*;
 
-/// Submits its form. While `busy` or `blocked` it looks so and keeps the focus; the form itself
+/// Submits its form. While `busy` or `blocked` it looks so and stays reachable; the form itself
 /// refuses to be posted twice.
+///
+/// Pressing it leaves the focus where it is: a field left by that would be checked then and there,
+/// its error would push the button away from under the pointer, and the click would be lost.
 #[component]
 pub fn Button(
     #[prop(into)] label: Signal<String>,
@@ -18,6 +21,7 @@ pub fn Button(
             class:button--secondary=move || secondary.get()
             class:button--busy=move || busy.get()
             aria-disabled=move || (busy.get() || blocked.get()).then_some("true")
+            on:mousedown=|event| event.prevent_default()
         >
             {move || label.get()}
         </button>

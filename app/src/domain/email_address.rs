@@ -122,8 +122,14 @@ impl EmailAddress {
     /// Enough for an operator to recognise in a log, too little to write to: `f…@example.com`.
     #[must_use]
     pub fn masked(&self) -> String {
-        let first = self.canonical.chars().next().unwrap_or('?');
-        format!("{first}…@{}", self.domain)
+        let first = self.canonical.chars().next();
+        // Of a very short one the first letter would be half of it.
+        let first = first.filter(|_| self.local_part.len() > 2);
+        format!(
+            "{}…@{}",
+            first.map(String::from).unwrap_or_default(),
+            self.domain
+        )
     }
 }
 

@@ -6,11 +6,15 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 use std::process;
 
+/// Files by which a folder is known to be ours.
+const OURS: [&str; 3] = ["store", "secret.key", "self-signed.pem"];
+
 /// Makes the folder, or closes an open one to others.
 ///
 /// # Errors
-/// When it can neither be made nor is there. A folder that belongs to somebody else stays as it
-/// is, with a warning.
+/// When it can neither be made nor is there, or is open to others and holds other things, whose
+/// users closing it would lock out. A folder that belongs to somebody else stays as it is, with a
+/// warning.
 pub fn prepare(folder: &Path) -> io::Result<()> {
     DirBuilder::new()
         .recursive(true)
@@ -21,6 +25,12 @@ pub fn prepare(folder: &Path) -> io::Result<()> {
     let shared = mode & 0o1000 != 0;
     if mode & 0o077 == 0 {
         return Ok(());
+    }
+    let is_empty = || Ok::<_, io::Error>(fs::read_dir(folder)?.next().is_none());
+    if !shared && !OURS.iter().any(|name| folder.join(name).exists()) && !is_empty()? {
+        return Err(io::Error::other(
+            "it is open to other users and holds other things: name a folder of its own",
+        ));
     }
     if shared || fs::set_permissions(folder, Permissions::from_mode(0o700)).is_err() {
         tracing::warn!(folder = %folder.display(), "data_dir is open to other users");

@@ -73,7 +73,8 @@ impl DatabaseConfig {
 fn supported(url: &str) -> bool {
     match url.split_once("://") {
         Some(("mem", rest)) => rest.is_empty(),
-        Some(("surrealkv", path)) => !path.is_empty(),
+        // What may follow a ? is ours to say: every commit is synced.
+        Some(("surrealkv", path)) => !path.is_empty() && !path.contains('?'),
         Some(("ws" | "wss", _)) => Url::parse(url).is_ok_and(|url| {
             url.has_host() && url.username().is_empty() && url.password().is_none()
         }),

@@ -39,10 +39,31 @@ impl HashConfig {
         if let Some(workers) = self.workers {
             problems.number("hash.workers", workers.get());
         }
+        let workers = self.workers.map_or(1, NonZeroUsize::get) as u64;
+        let needed_kib = workers * u64::from(self.memory_kib);
+        if let Some(machine_kib) = machine_memory_kib()
+            && problems.0.is_empty()
+            && needed_kib > machine_kib
+        {
+            let allowed = format!(
+                "at most what this machine has ({machine_kib} KiB) divided by hash.workers \
+                 ({workers})"
+            );
+            problems.refuse("hash.memory_kib", self.memory_kib, allowed);
+        }
         let least = self.parallelism.saturating_mul(8);
         if self.memory_kib >= 8 && self.memory_kib < least {
             let allowed = format!("at least {least}, which is 8 for each lane of hash.parallelism");
             problems.refuse("hash.memory_kib", self.memory_kib, allowed);
         }
     }
+}
+
+/// What the system says it has; `None` where it does not say it the way Linux does.
+fn machine_memory_kib() -> Option<u64> {
+    let told = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let total = told
+        .lines()
+        .find_map(|line| line.strip_prefix("MemTotal:"))?;
+    total.trim().strip_suffix("kB")?.trim().parse().ok()
 }

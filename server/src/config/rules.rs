@@ -38,6 +38,10 @@ fn top_level(config: &Config, problems: &mut Problems) {
     if config.data_dir.as_os_str().is_empty() {
         problems.refuse("data_dir", "", keys::allowed("data_dir"));
     }
+    // The database is named by a URL, in which a path ends at a question mark.
+    if config.data_dir.to_string_lossy().contains('?') {
+        problems.refuse("data_dir", config.data_dir.display(), "a path without ?");
+    }
     if let Some(key) = &config.secret_key
         && secret::decode(key).is_none()
     {

@@ -599,11 +599,7 @@ fn a_relays_url_is_one_that_is_meant() {
 #[test]
 fn a_databases_url_is_one_that_is_supported() {
     let key = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
-    for url in [
-        "mem://",
-        "surrealkv://./db",
-        "surrealkv:///var/lib/db?sync=every",
-    ] {
+    for url in ["mem://", "surrealkv://./db", "surrealkv:///var/lib/db"] {
         given().flag("database.url", url).config();
     }
     for url in ["ws://127.0.0.1:8000", "wss://db.example"] {
@@ -618,6 +614,7 @@ fn a_databases_url_is_one_that_is_supported() {
         "memory",
         "mem://x",
         "surrealkv://",
+        "surrealkv:///var/lib/db?sync=never",
         "rocksdb://x",
         "tikv://x",
         "http://db",

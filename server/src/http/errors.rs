@@ -2,7 +2,6 @@
 
 use std::any::Any;
 
-use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use axum::http::{Method, StatusCode};
@@ -30,6 +29,7 @@ pub(super) async fn dress(State(state): State<AppState>, request: Request, next:
     let mut response = next.run(request).await;
     let status = response.status();
     let is_error = status.is_client_error() || status.is_server_error();
+    let is_error = is_error && status != StatusCode::RANGE_NOT_SATISFIABLE;
     if !is_error || response.extensions().get::<Dressed>().is_some() {
         return response;
     }
@@ -59,9 +59,6 @@ pub(super) async fn dress(State(state): State<AppState>, request: Request, next:
         if name != CONTENT_TYPE && name != CONTENT_LENGTH {
             dressed.headers_mut().append(name, value.clone());
         }
-    }
-    if method == Method::HEAD {
-        *dressed.body_mut() = Body::empty();
     }
     dressed
 }

@@ -13,8 +13,8 @@ use super::answer::{Failure, Kind, Problem};
 use super::state::AppState;
 use crate::store::Store;
 
-/// Mail that waits longer than this is not moving: greylisting takes five minutes at the most.
-const QUEUE_STUCK: Duration = Duration::minutes(10);
+/// A relay that is away for less than this is being restarted; nobody need be woken.
+const RELAY_AWAY: Duration = Duration::minutes(10);
 
 /// A healthy answer.
 #[derive(Serialize, ToSchema)]
@@ -42,17 +42,16 @@ pub async fn alive() -> Json<Health> {
             headers(("Retry-After" = u64, description = "Seconds"))),
     ))]
 pub async fn ready(State(store): State<Arc<Store>>, State(state): State<AppState>) -> Response {
-    let now = state.clock.now();
-    let checked = match store.probe().await {
-        Ok(()) => store.oldest_mail().await,
-        Err(error) => Err(error),
-    };
-    let reason = match checked {
-        Ok(Some(oldest)) if now - oldest > QUEUE_STUCK => format!(
-            "Mail has waited for {} minutes: look at the relay.",
-            (now - oldest).num_minutes()
+    let failing_for = state
+        .relay_health
+        .failing_since()
+        .map_or(Duration::zero(), |since| state.clock.now() - since);
+    let reason = match store.probe().await {
+        Ok(()) if failing_for > RELAY_AWAY => format!(
+            "The relay has taken no mail for {} minutes: look at the log.",
+            failing_for.num_minutes()
         ),
-        Ok(_) => {
+        Ok(()) => {
             return Json(Health {
                 status: "success",
                 message: "Ready.",

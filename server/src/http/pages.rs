@@ -131,8 +131,8 @@ async fn verify_view(state: &AppState, remembered: &Remembered) -> Result<Verify
         code_digits: state.code_digits,
         ..VerifyView::default()
     };
-    if let Some(id) = &remembered.claim {
-        let claim = state.registration.pending(id).await?;
+    if let Some(begun) = &remembered.claim {
+        let claim = state.registration.pending(&begun.id).await?;
         view.claim = claim.map(|claim| pending(&state.registration, &claim, state.clock.now()));
         if view.claim.is_none() {
             view.notice = Some(Notice {

@@ -14,7 +14,7 @@ use super::answer::{Failure, Kind, Problem, Success};
 use super::door::Door;
 use super::form::Form;
 use super::pages;
-use super::session::Remembered;
+use super::session::{Begun, Remembered};
 use super::state::AppState;
 use crate::network::ClientNetwork;
 use crate::registration::RegisterOutcome;
@@ -34,7 +34,12 @@ pub struct RegisterForm {
     #[schema(example = "foo@bar.com", format = Email, min_length = 5, max_length = 254)]
     email: String,
     /// 8 code points (or as configured) to 1,024 bytes, without control characters.
-    #[schema(example = "testpassword", min_length = 8, max_length = 1024, pattern = "^[^\\x00-\\x1F\\x7F-\\x9F]*$")]
+    #[schema(
+        example = "testpassword",
+        min_length = 8,
+        max_length = 1024,
+        pattern = "^[^\\x00-\\x1F\\x7F-\\x9F]*$"
+    )]
     password: String,
 }
 
@@ -117,7 +122,10 @@ async fn attempt(
         RegisterOutcome::Accepted { claim, code } => {
             if door.keeps_session() {
                 let remembered = Remembered {
-                    claim: Some(claim.id()),
+                    claim: Some(Begun {
+                        id: claim.id(),
+                        reference: claim.reference.clone(),
+                    }),
                     ..Remembered::of(session).await?
                 };
                 remembered.keep(session).await?;

@@ -8,6 +8,7 @@ use tower_sessions::Session;
 
 use super::answer::{Failure, Kind, Problem, Success};
 use super::door::Door;
+use super::form::Form;
 use super::pages;
 use super::session::Remembered;
 use super::state::AppState;
@@ -22,9 +23,12 @@ use crate::registration::ResendOutcome;
     security(("session" = [])),
     responses(
         (status = 200, description = "Another mail is on its way", body = Success),
-        (status = 401, description = "`unauthorized`: this session has made no claim", body = Failure, headers(("WWW-Authenticate" = String))),
+        (status = 400, description = "`bad_request`: the body is no percent-encoded UTF-8", body = Failure),
         (status = 403, description = "`cross_site`: sent by a browser from another site", body = Failure),
-        (status = 410, description = "`code_stale`: the claim is gone", body = Failure),
+        (status = 409, description = "`other_sign_up`: this session has begun another sign-up since", body = Failure),
+        (status = 410, description = "`code_stale`: this session has no sign-up under way", body = Failure),
+        (status = 413, description = "`too_large`: more than 64 KiB", body = Failure),
+        (status = 415, description = "`unsupported_media_type`: not a form", body = Failure),
         (status = 429, description = "`rate_limited`: the last mail was asked for a moment ago", body = Failure, headers(("Retry-After" = u64, description = "Seconds"))),
         (status = 503, description = "`unavailable`", body = Failure, headers(("Retry-After" = u64, description = "Seconds"))),
     )
@@ -35,8 +39,9 @@ pub async fn resend(
     door: Door,
     session: Session,
     uri: Uri,
+    form: Result<Form, Problem>,
 ) -> Response {
-    match (attempt(&state, network, &session).await, door) {
+    match (attempt(&state, network, &session, form).await, door) {
         (Ok(_), Door::Browser) => Redirect::to("/verify").into_response(),
         (Ok(success), Door::Program { .. }) => success.into_response(),
         (Err(problem), Door::Browser) => {
@@ -56,14 +61,16 @@ async fn attempt(
     state: &AppState,
     network: ClientNetwork,
     session: &Session,
+    form: Result<Form, Problem>,
 ) -> Result<Success, Problem> {
-    let Some(id) = Remembered::of(session).await?.claim else {
+    let Some(begun) = Remembered::of(session).await?.claim else {
         return Err(Problem::new(
-            Kind::Unauthorized,
+            Kind::CodeStale,
             "This browser has no sign-up under way. Please sign up first.",
         ));
     };
-    match state.registration.resend(&id, network).await? {
+    begun.check(form?.field("reference")?)?;
+    match state.registration.resend(&begun.id, network).await? {
         ResendOutcome::Sent(claim) => Ok(Success {
             claim: Some(pages::pending(
                 &state.registration,

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use tower_sessions::cookie::time::Duration;
 use tower_sessions::{Expiry, Session, session};
 
-use super::answer::Problem;
+use super::answer::{Kind, Problem};
 use crate::store::ClaimId;
 
 /// As long as a claim may live by default, counted from the last change.
@@ -15,10 +15,18 @@ const KEY: &str = "latchkey";
 /// A session proves the claim it made, or the account it verified; there is no other.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Remembered {
-    /// The claim that this browser has made last.
-    pub claim: Option<ClaimId>,
+    /// The sign-up that this browser has begun last.
+    pub claim: Option<Begun>,
     /// The account that this browser has verified.
     pub account: Option<Owner>,
+}
+
+/// A sign-up under way.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Begun {
+    pub id: ClaimId,
+    /// Pages send it along: one that shows an older sign-up must not spend this one's attempts.
+    pub reference: String,
 }
 
 /// Whose account it is.
@@ -42,7 +50,29 @@ impl Remembered {
     }
 }
 
+impl Begun {
+    /// Whether a page means this sign-up, when it says which it means.
+    ///
+    /// # Errors
+    /// When it means another, begun earlier in this browser.
+    pub fn check(&self, reference: Option<&str>) -> Result<(), Problem> {
+        match reference {
+            Some(reference) if reference != self.reference => Err(Problem::new(
+                Kind::OtherSignUp,
+                "This browser has begun another sign-up since. Open this page again to go on with that one.",
+            )),
+            _ => Ok(()),
+        }
+    }
+}
+
 fn failed(error: session::Error) -> Problem {
     tracing::error!(%error, "a session could not be read or written");
-    Problem::unavailable(std::time::Duration::from_secs(5))
+    Problem {
+        retry_after: Some(std::time::Duration::from_secs(5)),
+        ..Problem::new(
+            Kind::Unavailable,
+            "Your browser's session could not be read or written. Please try again in a moment.",
+        )
+    }
 }

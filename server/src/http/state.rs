@@ -10,6 +10,7 @@ use url::Url;
 
 use super::client_address::TrustedProxies;
 use crate::clock::SharedClock;
+use crate::mail::RelayHealth;
 use crate::registration::{PasswordPolicy, Registration};
 use crate::store::Store;
 
@@ -20,6 +21,7 @@ pub struct AppState {
     pub password_policy: Arc<PasswordPolicy>,
     pub store: Arc<Store>,
     pub clock: SharedClock,
+    pub relay_health: Arc<RelayHealth>,
     /// What every page knows of the service.
     pub site: Arc<Site>,
     /// `code.digits`, for the hint beside the field.

@@ -31,7 +31,11 @@ const STALE: &str =
 )]
 pub struct VerifyForm {
     /// 4 to 8 digits; spaces and dashes are forgiven.
-    #[schema(example = "0746", pattern = "^[ -]*([0-9][ -]*){4,8}$", max_length = 64)]
+    #[schema(
+        example = "0746",
+        pattern = "^[ -]*([0-9][ -]*){4,8}$",
+        max_length = 64
+    )]
     verification_code: String,
 }
 
@@ -49,7 +53,7 @@ pub struct VerifyForm {
         (status = 400, description = "`bad_request`: the code missing, sent twice, or not 4 to 8 digits; no attempt charged", body = Failure),
         (status = 401, description = "`unauthorized`: no or malformed `Authorization`, unknown address, wrong password", body = Failure, headers(("WWW-Authenticate" = String))),
         (status = 403, description = "`code_wrong` with `attempts_left`; or `cross_site`: sent by a browser from another site", body = Failure),
-        (status = 409, description = "`already_verified`", body = Failure),
+        (status = 409, description = "`already_verified`; for pages also `other_sign_up`", body = Failure),
         (status = 410, description = "`code_stale`: too old, used up, or replaced", body = Failure),
         (status = 413, description = "`too_large`: more than 64 KiB", body = Failure),
         (status = 415, description = "`unsupported_media_type`: not a form", body = Failure),
@@ -111,6 +115,7 @@ async fn attempt(
         }
         BasicAuth::Absent => from_page(door, session, form).await?,
     };
+    let by_session = matches!(credentials, Credentials::Session(_));
     match state
         .registration
         .verify(credentials, &code, network)
@@ -118,13 +123,18 @@ async fn attempt(
     {
         VerifyOutcome::Verified { address } => {
             if door.keeps_session() {
-                let remembered = Remembered {
-                    claim: None,
-                    account: Some(Owner { address }),
-                };
-                remembered.keep(session).await?;
+                welcome(session, address).await?;
             }
             Ok(())
+        }
+        // A double click: the first one has done it.
+        VerifyOutcome::AlreadyVerified { address } if by_session => {
+            welcome(session, address).await?;
+            if door == Door::Browser {
+                Ok(())
+            } else {
+                Err(already_verified())
+            }
         }
         VerifyOutcome::WrongCredentials => Err(unauthorized()),
         VerifyOutcome::AlreadyVerified { .. } => Err(already_verified()),
@@ -134,6 +144,14 @@ async fn attempt(
             ..Problem::new(Kind::CodeWrong, "The verification code is wrong.")
         }),
     }
+}
+
+async fn welcome(session: &Session, address: String) -> Result<(), Problem> {
+    let remembered = Remembered {
+        claim: None,
+        account: Some(Owner { address }),
+    };
+    remembered.keep(session).await
 }
 
 /// Without `Authorization` a page's form or its session must say who it is.
@@ -151,8 +169,11 @@ async fn from_page(
     if email.is_none() && password.is_none() {
         return match remembered {
             Remembered {
-                claim: Some(id), ..
-            } => Ok((Credentials::Session(id), parse_code(&form)?)),
+                claim: Some(begun), ..
+            } => {
+                begun.check(form.field("reference")?)?;
+                Ok((Credentials::Session(begun.id), parse_code(&form)?))
+            }
             Remembered {
                 account: Some(_), ..
             } => Err(already_verified()),

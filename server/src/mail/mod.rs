@@ -6,6 +6,7 @@
 mod compose;
 mod mailbox;
 mod relay;
+mod relay_health;
 mod relay_url;
 mod transport;
 mod worker;
@@ -13,6 +14,7 @@ mod worker;
 pub use compose::{ComposeError, Composed, Composer, Letter};
 pub use mailbox::{DevelopmentMailbox, ReceivedMail};
 pub use relay::{MAX_CONNECTIONS, SmtpRelay, TimeLimits};
+pub use relay_health::RelayHealth;
 pub use relay_url::{Encryption, RelayUrl, RelayUrlError};
 pub use transport::{DeliveryError, Reason, Step, Transport};
 pub use worker::MailWorker;

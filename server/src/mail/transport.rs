@@ -167,6 +167,14 @@ impl DeliveryError {
         }
     }
 
+    /// Whether this is about the one recipient or mail; else it is about the relay.
+    #[must_use]
+    pub fn is_about_the_mail(&self) -> bool {
+        let (Self::Transient { step, reason } | Self::Permanent { step, reason }) = self;
+        matches!(reason, Reason::Reply(_))
+            && matches!(step, Step::Recipient | Step::Data | Step::Message)
+    }
+
     /// Whether no other try can help.
     #[must_use]
     pub fn is_permanent(&self) -> bool {

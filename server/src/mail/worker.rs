@@ -4,7 +4,7 @@
 //! struck off: it can be sent twice if the process dies in between, but never lost.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use chrono::Duration as Span;
 use sha2::{Digest, Sha256};
@@ -12,7 +12,7 @@ use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::{Composer, DeliveryError, Letter, MAX_CONNECTIONS, Transport};
+use super::{Composer, DeliveryError, Letter, MAX_CONNECTIONS, RelayHealth, Transport};
 use crate::clock::SharedClock;
 use crate::entropy::jitter;
 use crate::registration::code_of;
@@ -29,6 +29,9 @@ const LEASE_SECONDS: i64 = 60;
 /// How long an owner is left in peace between two words that somebody used their address.
 const QUIET_SECONDS: i64 = 3600;
 
+/// How long deliveries may take to finish when the application stops.
+const STOP_AFTER: Duration = Duration::from_secs(10);
+
 const FIRST_RETRY: Duration = Duration::from_millis(1_500);
 const SLOWEST_RETRY: Duration = Duration::from_secs(300);
 
@@ -40,6 +43,7 @@ pub struct MailWorker {
     keys: SecretKeys,
     clock: SharedClock,
     bell: Arc<Notify>,
+    health: Arc<RelayHealth>,
     code_ttl_seconds: u32,
 }
 
@@ -53,6 +57,7 @@ impl MailWorker {
         keys: SecretKeys,
         clock: SharedClock,
         bell: Arc<Notify>,
+        health: Arc<RelayHealth>,
         code_ttl_seconds: u32,
     ) -> Self {
         Self {
@@ -62,6 +67,7 @@ impl MailWorker {
             keys,
             clock,
             bell,
+            health,
             code_ttl_seconds,
         }
     }
@@ -97,7 +103,13 @@ impl MailWorker {
             }
         }
         sending.close();
-        sending.wait().await;
+        // Whoever is cut off here is taken on again when the lease ends.
+        if tokio::time::timeout(STOP_AFTER, sending.wait())
+            .await
+            .is_err()
+        {
+            tracing::warn!("stopped in the middle of a delivery, which will be repeated");
+        }
     }
 
     async fn lease(&self, limit: u32) -> Vec<LeasedMail> {
@@ -126,6 +138,7 @@ impl MailWorker {
             Outgoing::Nothing => return Ok(()),
             Outgoing::Code(claim) => (self.code_letter(&claim), claim),
             Outgoing::AlreadyRegistered(claim) => (already_registered(&claim), claim),
+            Outgoing::Silence(claim) => return self.pretend(mail, &claim, code_ttl).await,
         };
         let Some(letter) = letter else {
             tracing::error!(
@@ -135,14 +148,24 @@ impl MailWorker {
             return self.store.mail_refused(mail).await;
         };
         let now = self.clock.now();
-        let composed = match self.composer.compose(&letter, &message_id(mail), now) {
+        let composed = match self
+            .composer
+            .compose(&letter, &message_id(mail, &claim), now)
+        {
             Ok(composed) => composed,
             Err(error) => {
                 tracing::error!(%error, reference = claim.reference, "a mail cannot be composed");
                 return self.store.mail_refused(mail).await;
             }
         };
-        match self.transport.deliver(&composed).await {
+        let started = Instant::now();
+        let delivered = self.transport.deliver(&composed).await;
+        match &delivered {
+            Ok(()) => self.health.took(started.elapsed()),
+            Err(error) if error.is_about_the_mail() => self.health.answered(),
+            Err(_) => self.health.failed(self.clock.now()),
+        }
+        match delivered {
             Ok(()) => {
                 let waited_ms = (self.clock.now() - mail.queued_at).num_milliseconds();
                 tracing::info!(
@@ -171,6 +194,23 @@ impl MailWorker {
         }
     }
 
+    /// What a mail would have looked like from outside, had there been one to send.
+    async fn pretend(
+        &self,
+        mail: &LeasedMail,
+        claim: &Claim,
+        code_ttl: Span,
+    ) -> Result<(), StoreError> {
+        if self.health.failing_since().is_some() {
+            return self
+                .store
+                .postpone_mail(mail, retry_delay(mail.tries))
+                .await;
+        }
+        tokio::time::sleep(self.health.last_delivery()).await;
+        self.store.mail_taken(mail, claim, code_ttl).await
+    }
+
     fn code_letter(&self, claim: &Claim) -> Option<Letter> {
         Some(Letter::Code {
             to: claim.email()?,
@@ -185,12 +225,13 @@ fn already_registered(claim: &Claim) -> Option<Letter> {
     Some(Letter::AlreadyRegistered { to: claim.email()? })
 }
 
-/// The same for every try at the same mail, so that a relay or mailbox can tell a repetition.
-fn message_id(mail: &LeasedMail) -> String {
+/// The same for every try with the same code, so that a mailbox can tell a repetition, and another
+/// for another code, so that it does not take that for one.
+fn message_id(mail: &LeasedMail, claim: &Claim) -> String {
     let mut digest = Sha256::new();
     digest.update(&mail.key);
-    digest.update(mail.generation.to_be_bytes());
-    digest.update(mail.queued_at.timestamp_millis().to_be_bytes());
+    digest.update(&mail.ticket);
+    digest.update(claim.delivery.to_be_bytes());
     hex(&digest.finalize()[..16])
 }
 

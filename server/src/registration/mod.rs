@@ -84,7 +84,7 @@ impl From<HashingError> for RegistrationError {
     fn from(error: HashingError) -> Self {
         match error {
             HashingError::Busy { retry_after } => Self::Busy { retry_after },
-            failed @ HashingError::Failed(_) => Self::Hashing(failed),
+            failed @ (HashingError::Failed(_) | HashingError::Panicked) => Self::Hashing(failed),
         }
     }
 }

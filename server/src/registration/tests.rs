@@ -118,8 +118,9 @@ impl Story {
     async fn deliver_mail(&self) -> usize {
         let leased = self.lease().await;
         for mail in &leased {
-            if let Outgoing::Code(claim) | Outgoing::AlreadyRegistered(claim) =
-                self.prepare(mail).await
+            if let Outgoing::Code(claim)
+            | Outgoing::AlreadyRegistered(claim)
+            | Outgoing::Silence(claim) = self.prepare(mail).await
             {
                 self.store
                     .mail_taken(mail, &claim, TimeDelta::seconds(60))
@@ -327,13 +328,14 @@ async fn who_has_the_mailbox_gets_the_account_with_their_own_password() {
         story.verify("stranger's password", &strangers).await,
         wrong(2)
     );
-    let decoy = story
-        .store
-        .claim(&strangers_claim.id())
-        .await
-        .unwrap()
-        .unwrap();
-    assert!(decoy.decoy);
+    assert!(
+        story
+            .store
+            .claim(&strangers_claim.id())
+            .await
+            .unwrap()
+            .is_some()
+    );
 }
 
 #[tokio::test]
@@ -475,4 +477,97 @@ async fn unusable_credentials_fail_like_wrong_ones() {
             .await;
         assert_eq!(outcome.unwrap(), VerifyOutcome::WrongCredentials);
     }
+}
+
+#[tokio::test]
+async fn what_became_of_an_earlier_mail_changes_nothing_about_a_later_one() {
+    let story = Story::begin().await;
+    let ttl = TimeDelta::seconds(60);
+    let (_, first) = story.register("testpassword").await;
+    let slow = story.lease().await.remove(0);
+    let Outgoing::Code(slow_claim) = story.prepare(&slow).await else {
+        panic!("the mail carries a code");
+    };
+    for _ in 0..3 {
+        story.verify("testpassword", &other_than(&first)).await;
+    }
+    story.register("testpassword").await;
+    story
+        .store
+        .mail_taken(&slow, &slow_claim, ttl)
+        .await
+        .unwrap();
+    story.store.mail_refused(&slow).await.unwrap();
+    story
+        .store
+        .postpone_mail(&slow, TimeDelta::hours(1))
+        .await
+        .unwrap();
+    let later = story.lease().await.remove(0);
+    let Outgoing::Code(claim) = story.prepare(&later).await else {
+        panic!("the mail carries a code");
+    };
+    assert_eq!((claim.delivery, claim.mail.as_str()), (2, "queued"));
+    assert!(matches!(story.prepare(&slow).await, Outgoing::Nothing));
+}
+
+#[tokio::test]
+async fn of_many_mails_at_once_one_tells_the_owner() {
+    let story = Story::hiding_accounts().await;
+    let (_, code) = story.register("owner's password").await;
+    story.deliver_mail().await;
+    story.verify("owner's password", &code).await;
+    for number in 0..8 {
+        story
+            .register(&format!("stranger's password {number}"))
+            .await;
+    }
+    let mut telling = Vec::new();
+    for mail in story.lease().await {
+        if matches!(story.prepare(&mail).await, Outgoing::AlreadyRegistered(_)) {
+            telling.push(mail);
+        }
+    }
+    assert_eq!(telling.len(), 1);
+    // Its retry goes on telling.
+    assert!(matches!(
+        story.prepare(&telling[0]).await,
+        Outgoing::AlreadyRegistered(_)
+    ));
+}
+
+#[tokio::test]
+async fn the_right_code_twice_at_once_is_told_that_it_is_done() {
+    let story = Arc::new(Story::begin().await);
+    let (claim, code) = story.register("testpassword").await;
+    let mut clicks = tokio::task::JoinSet::new();
+    for _ in 0..8 {
+        let (story, code, id) = (story.clone(), code.clone(), claim.id());
+        clicks.spawn(async move {
+            let session = Credentials::Session(id);
+            story
+                .registration
+                .verify(session, &code, network())
+                .await
+                .unwrap()
+        });
+    }
+    let outcomes = clicks.join_all().await;
+    assert_eq!(
+        outcomes
+            .iter()
+            .filter(|outcome| **outcome == verified())
+            .count(),
+        1
+    );
+    let already = VerifyOutcome::AlreadyVerified {
+        address: EMAIL.to_owned(),
+    };
+    assert_eq!(
+        outcomes
+            .iter()
+            .filter(|outcome| **outcome == already)
+            .count(),
+        7
+    );
 }

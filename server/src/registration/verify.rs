@@ -178,7 +178,11 @@ impl Registration {
                 address: claim.address.clone(),
             },
             GuessResult::Wrong { attempts_left } => VerifyOutcome::WrongCode { attempts_left },
-            GuessResult::Stale => VerifyOutcome::Stale,
+            // The same right code a moment earlier, perhaps: a double click.
+            GuessResult::Stale => match self.recall(&claim.id()).await? {
+                Principal::Account { address } => VerifyOutcome::AlreadyVerified { address },
+                _ => VerifyOutcome::Stale,
+            },
         })
     }
 }

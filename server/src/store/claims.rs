@@ -30,8 +30,6 @@ pub struct Claim {
     pub digits: i64,
     /// Guesses left for the current code.
     pub attempts_left: i64,
-    /// Made for an address that is verified: no code opens it.
-    pub decoy: bool,
     /// `queued`, `taken` or `refused`.
     pub mail: String,
     /// When a mail was last asked for.
@@ -141,15 +139,14 @@ const REGISTER: &str = "{
         delivery: IF $live { $old.delivery } ELSE { ($old.delivery ?? 0) + 1 },
         digits: IF $live { $old.digits } ELSE { $digits },
         attempts_left: IF $live { $old.attempts_left } ELSE { $attempts },
-        decoy: $taken,
         mail: 'queued',
         requested_at: $now,
         code_expires_at: IF $live { $old.code_expires_at } ELSE { $code_expires_at },
         created_at: $old.created_at ?? $now,
         expires_at: $expires_at
     };
-    UPSERT ONLY $outbox SET address = $address, key = $key, generation = (generation ?? 0) + 1,
-        tries = 0, due_at = $now, queued_at = $now;
+    UPSERT ONLY $outbox SET address = $address, key = $key, ticket = rand::id(),
+        telling = telling ?? false, tries = 0, due_at = $now, queued_at = $now;
     RETURN (SELECT * FROM ONLY $claim)
 }";
 
@@ -166,7 +163,8 @@ const RENEW: &str = "{
         code_expires_at = IF $live { code_expires_at } ELSE { $code_expires_at },
         mail = 'queued', requested_at = $now, expires_at = $expires_at;
     UPSERT ONLY $outbox SET address = $old.address, key = $old.key,
-        generation = (generation ?? 0) + 1, tries = 0, due_at = $now, queued_at = $now;
+        ticket = rand::id(), telling = telling ?? false, tries = 0, due_at = $now,
+        queued_at = $now;
     RETURN { renewed: true, claim: (SELECT * FROM ONLY $claim) }
 }";
 
@@ -178,12 +176,13 @@ const CANDIDATES: &str = "{ RETURN {
 } }";
 
 /// The attempt and its outcome are one transaction: nobody learns the one without having paid
-/// the other. The address's other claims become decoys, which from outside are what they were.
+/// the other. With the account the address's other claims become decoys: from outside they are
+/// what they were. Of two right codes at once one creates the account, the other meets it.
 const GUESS: &str = "{
     LET $old = (SELECT * FROM ONLY $claim WHERE expires_at > $now);
     IF $old = NONE OR $old.seed != $seed OR $old.delivery != $delivery
         OR $old.attempts_left <= 0 OR $old.code_expires_at <= $now { RETURN { outcome: 'stale' } };
-    IF !$right OR $old.decoy {
+    IF !$right OR record::exists($account) {
         UPDATE ONLY $claim SET attempts_left -= 1;
         RETURN { outcome: 'wrong', attempts_left: $old.attempts_left - 1 }
     };
@@ -191,7 +190,6 @@ const GUESS: &str = "{
         password_hash = $old.password_hash, verified_at = $now;
     DELETE $claim;
     DELETE $outbox;
-    UPDATE $claims SET decoy = true;
     RETURN { outcome: 'verified' }
 }";
 
@@ -327,13 +325,12 @@ impl Store {
     /// # Errors
     /// When the store fails; then the guess is not answered.
     pub async fn guess(&self, guess: Guess<'_>) -> Result<GuessResult, StoreError> {
-        let outcome: Result<GuessRow, _> = self
+        let row: GuessRow = self
             .run(
                 GUESS,
                 vars([
                     ("account", account_id(&guess.id.address).into_value()),
                     ("claim", guess.id.claim().into_value()),
-                    ("claims", claims_of(&guess.id.address)),
                     ("outbox", guess.id.outbox().into_value()),
                     ("seed", guess.seed.into_value()),
                     ("delivery", guess.delivery.into_value()),
@@ -341,13 +338,7 @@ impl Store {
                     ("now", self.clock.now().into_value()),
                 ]),
             )
-            .await;
-        let row = match outcome {
-            Ok(row) => row,
-            // Somebody else's claim became the account in this very moment.
-            Err(StoreError::Exists) => return Ok(GuessResult::Stale),
-            Err(error) => return Err(error),
-        };
+            .await?;
         Ok(match (row.outcome.as_str(), row.attempts_left) {
             ("verified", _) => GuessResult::Verified,
             ("wrong", Some(left)) => GuessResult::Wrong {

@@ -65,8 +65,9 @@ pub enum StoreError {
     #[error("the record exists already")]
     Exists,
     /// The engine failed or cannot be reached; whether the change was made is unknown.
-    #[error("the store failed: {0}")]
-    Failed(#[source] Box<surrealdb::Error>),
+    /// Its own words are not repeated: they can hold a record's id, which holds an address.
+    #[error("the store failed: {}", .0.kind_str())]
+    Failed(Box<surrealdb::Error>),
 }
 
 impl From<surrealdb::Error> for StoreError {
@@ -95,9 +96,12 @@ impl Store {
         clock: SharedClock,
     ) -> anyhow::Result<Self> {
         let address = address(config.url.as_deref(), data_dir);
-        let database = any::connect(&address)
-            .await
-            .with_context(|| format!("Failed to open the database {}", shown(&address)))?;
+        let database = any::connect(&address).await.with_context(|| {
+            format!(
+                "Failed to open the database {}: does another Latchkey use it?",
+                shown(&address)
+            )
+        })?;
         if let (Some(username), Some(password)) = (&config.username, &config.password) {
             database
                 .signin(Root {
@@ -115,6 +119,18 @@ impl Store {
         let store = Self { database, clock };
         store.migrate().await?;
         Ok(store)
+    }
+
+    /// Whether nobody has ever signed up here.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn is_new(&self) -> Result<bool, StoreError> {
+        const NEW: &str = "{
+            RETURN count(SELECT VALUE id FROM account LIMIT 1) = 0
+                AND count(SELECT VALUE id FROM claim LIMIT 1) = 0
+        }";
+        self.run(NEW, vars([])).await
     }
 
     /// Whether the store takes writes.
@@ -199,16 +215,8 @@ fn address(configured: Option<&str>, data_dir: &Path) -> String {
     match configured {
         None => embedded(data_dir.join("store")),
         Some(url) => match url.strip_prefix("surrealkv://") {
-            Some(path) if !path.contains('?') => embedded(PathBuf::from(path)),
-            _ => url.to_owned(),
+            Some(path) => embedded(PathBuf::from(path)),
+            None => url.to_owned(),
         },
-    }
-}
-
-/// An address without what may stand in it before an @.
-fn shown(address: &str) -> String {
-    match (address.split_once("://"), address.rsplit_once('@')) {
-        (Some((scheme, _)), Some((_, host))) => format!("{scheme}://…@{host}"),
-        _ => address.to_owned(),
     }
 }

@@ -13,7 +13,7 @@ pub struct LeasedMail {
     pub address: String,
     pub key: String,
     /// Which wish for a mail this is: a later one is not fulfilled by sending this.
-    pub generation: i64,
+    pub ticket: String,
     /// How often it was taken on, this time included.
     pub tries: i64,
     /// When it was asked for.
@@ -37,9 +37,14 @@ pub enum Outgoing {
     Code(Box<Claim>),
     /// Word to the owner of a verified address that somebody tried to sign up with it.
     AlreadyRegistered(Box<Claim>),
-    /// Nothing: the claim is gone, its guesses are used up, or its owner was told a while ago.
+    /// The owner was told a while ago: nothing to send, but to whoever made the claim it must
+    /// look as if a mail had left.
+    Silence(Box<Claim>),
+    /// The claim is gone or its guesses are used up, or a later wish for a mail took the place.
     Nothing,
 }
+
+const DUE: &str = "{ RETURN (SELECT VALUE due_at FROM outbox WHERE due_at <= $now LIMIT 1)[0] }";
 
 const LEASE: &str = "{
     LET $due = (SELECT id, due_at FROM outbox WHERE due_at <= $now ORDER BY due_at LIMIT $limit);
@@ -47,38 +52,61 @@ const LEASE: &str = "{
 }";
 
 /// A code that died while it waited is replaced by the next one: no mail carries a dead code. Its
-/// attempts are not renewed, for nobody paid for them.
+/// attempts are not renewed, for nobody paid for them. Whichever mail tells the owner takes the
+/// hour for itself, so that of many at once one does; its retries go on telling.
 const PREPARE: &str = "{
+    LET $row = (SELECT ticket, telling FROM ONLY $outbox);
+    IF $row = NONE OR $row.ticket != $ticket { RETURN { kind: 'nothing', claim: NONE } };
     LET $old = (SELECT * FROM ONLY $claim WHERE expires_at > $now);
-    LET $told = (SELECT VALUE notified_at FROM ONLY $account);
-    IF $old = NONE OR $old.attempts_left <= 0 OR ($old.decoy AND $told > $quiet_since) {
-        UPDATE $claim SET mail = 'taken', code_expires_at = $code_expires_at WHERE mail = 'queued';
-        DELETE $outbox WHERE generation = $generation;
-        RETURN NONE
+    IF $old = NONE OR $old.attempts_left <= 0 {
+        UPDATE $claim SET mail = 'taken' WHERE mail = 'queued';
+        DELETE $outbox;
+        RETURN { kind: 'nothing', claim: NONE }
     };
-    IF $old.code_expires_at > $now { RETURN $old };
-    RETURN (UPDATE ONLY $claim SET delivery += 1, code_expires_at = $code_expires_at RETURN AFTER)
+    IF $old.code_expires_at <= $now {
+        UPDATE ONLY $claim SET delivery += 1, code_expires_at = $code_expires_at
+    };
+    LET $verified = record::exists($account);
+    LET $told = (SELECT VALUE notified_at FROM ONLY $account);
+    LET $tell = $verified AND ($row.telling OR $told = NONE OR $told <= $quiet_since);
+    IF $tell AND !$row.telling {
+        UPDATE $account SET notified_at = $now;
+        UPDATE $outbox SET telling = true
+    };
+    RETURN {
+        kind: IF !$verified { 'code' } ELSE IF $tell { 'already_registered' } ELSE { 'silence' },
+        claim: (SELECT * FROM ONLY $claim)
+    }
 }";
 
 /// The code's life counts from the relay's word, if it is still the same code.
 const TAKEN: &str = "{
-    UPDATE $claim SET mail = 'taken', code_expires_at = $code_expires_at
-        WHERE delivery = $delivery;
-    IF $notified { UPDATE $account SET notified_at = $now };
-    DELETE $outbox WHERE generation = $generation;
+    LET $mine = (SELECT VALUE ticket FROM ONLY $outbox) = $ticket;
+    UPDATE $claim SET code_expires_at = $code_expires_at, mail = IF $mine { 'taken' } ELSE { mail }
+        WHERE seed = $seed AND delivery = $delivery;
+    IF $mine { DELETE $outbox };
     RETURN NONE
 }";
 
 const REFUSED: &str = "{
-    UPDATE $claim SET mail = 'refused';
-    DELETE $outbox WHERE generation = $generation;
+    LET $mine = (SELECT VALUE ticket FROM ONLY $outbox) = $ticket;
+    IF $mine {
+        UPDATE $claim SET mail = 'refused';
+        DELETE $outbox
+    };
     RETURN NONE
 }";
 
 const POSTPONE: &str = "{
-    UPDATE $outbox SET due_at = $due_at WHERE generation = $generation;
+    UPDATE $outbox SET due_at = $due_at WHERE ticket = $ticket;
     RETURN NONE
 }";
+
+#[derive(SurrealValue)]
+struct OutgoingRow {
+    kind: String,
+    claim: Option<Claim>,
+}
 
 impl Store {
     /// Takes on up to `limit` mails that are due, until `lease` has passed.
@@ -91,6 +119,11 @@ impl Store {
         lease: Duration,
     ) -> Result<Vec<LeasedMail>, StoreError> {
         let now = self.clock.now();
+        // Mostly nothing is due, and looking costs no write.
+        let due: Option<DateTime<Utc>> = self.run(DUE, vars([("now", now.into_value())])).await?;
+        if due.is_none() {
+            return Ok(Vec::new());
+        }
         self.run(
             LEASE,
             vars([
@@ -102,14 +135,13 @@ impl Store {
         .await
     }
 
-    /// When the mail that waits longest was asked for; `None` when none waits.
+    /// Whether no mail is owed to anybody.
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn oldest_mail(&self) -> Result<Option<DateTime<Utc>>, StoreError> {
-        const OLDEST: &str = "{ RETURN (SELECT VALUE queued_at FROM outbox
-            ORDER BY queued_at LIMIT 1)[0] }";
-        self.run(OLDEST, vars([])).await
+    pub async fn outbox_is_empty(&self) -> Result<bool, StoreError> {
+        const EMPTY: &str = "{ RETURN count(SELECT VALUE id FROM outbox LIMIT 1) = 0 }";
+        self.run(EMPTY, vars([])).await
     }
 
     /// Makes sure that what is about to leave is worth sending, and says what it is.
@@ -123,24 +155,25 @@ impl Store {
         quiet: Duration,
     ) -> Result<Outgoing, StoreError> {
         let now = self.clock.now();
-        let claim: Option<Claim> = self
+        let row: OutgoingRow = self
             .run(
                 PREPARE,
                 vars([
                     ("claim", mail.claim().claim().into_value()),
                     ("outbox", mail.claim().outbox().into_value()),
                     ("account", account_id(&mail.address).into_value()),
-                    ("generation", mail.generation.into_value()),
+                    ("ticket", mail.ticket.clone().into_value()),
                     ("now", now.into_value()),
                     ("quiet_since", (now - quiet).into_value()),
                     ("code_expires_at", (now + code_ttl).into_value()),
                 ]),
             )
             .await?;
-        Ok(match claim {
-            None => Outgoing::Nothing,
-            Some(claim) if claim.decoy => Outgoing::AlreadyRegistered(Box::new(claim)),
-            Some(claim) => Outgoing::Code(Box::new(claim)),
+        Ok(match (row.kind.as_str(), row.claim.map(Box::new)) {
+            ("code", Some(claim)) => Outgoing::Code(claim),
+            ("already_registered", Some(claim)) => Outgoing::AlreadyRegistered(claim),
+            ("silence", Some(claim)) => Outgoing::Silence(claim),
+            _ => Outgoing::Nothing,
         })
     }
 
@@ -154,18 +187,18 @@ impl Store {
         claim: &Claim,
         code_ttl: Duration,
     ) -> Result<(), StoreError> {
-        let now = self.clock.now();
         self.run::<Value>(
             TAKEN,
             vars([
                 ("claim", mail.claim().claim().into_value()),
                 ("outbox", mail.claim().outbox().into_value()),
-                ("account", account_id(&mail.address).into_value()),
-                ("generation", mail.generation.into_value()),
+                ("ticket", mail.ticket.clone().into_value()),
+                ("seed", claim.seed.clone().into_value()),
                 ("delivery", claim.delivery.into_value()),
-                ("notified", claim.decoy.into_value()),
-                ("now", now.into_value()),
-                ("code_expires_at", (now + code_ttl).into_value()),
+                (
+                    "code_expires_at",
+                    (self.clock.now() + code_ttl).into_value(),
+                ),
             ]),
         )
         .await
@@ -182,7 +215,7 @@ impl Store {
             vars([
                 ("claim", mail.claim().claim().into_value()),
                 ("outbox", mail.claim().outbox().into_value()),
-                ("generation", mail.generation.into_value()),
+                ("ticket", mail.ticket.clone().into_value()),
             ]),
         )
         .await
@@ -202,7 +235,7 @@ impl Store {
             POSTPONE,
             vars([
                 ("outbox", mail.claim().outbox().into_value()),
-                ("generation", mail.generation.into_value()),
+                ("ticket", mail.ticket.clone().into_value()),
                 ("due_at", (self.clock.now() + delay).into_value()),
             ]),
         )

@@ -196,10 +196,25 @@ impl App {
         subject.rsplit(' ').next().unwrap().to_owned()
     }
 
+    /// The same while the test's clock runs, for retries fall due by it.
+    pub async fn mailed_code_in_time(&self, email: &str) -> String {
+        let mut ticks = tokio::time::interval(std::time::Duration::from_millis(200));
+        let time_passes = async {
+            loop {
+                ticks.tick().await;
+                self.pass(1);
+            }
+        };
+        tokio::select! {
+            code = self.mailed_code(email) => code,
+            () = time_passes => unreachable!("time does not end"),
+        }
+    }
+
     /// Until the server has recorded what became of all mail: the relay knows a moment earlier.
     async fn mail_settled(&self) {
         let settled = async {
-            while self.store.oldest_mail().await.unwrap().is_some() {
+            while !self.store.outbox_is_empty().await.unwrap() {
                 tokio::task::yield_now().await;
             }
         };
@@ -296,7 +311,7 @@ pub fn other_than(code: &str) -> String {
     format!("{:04}", (number + 1) % 10_000)
 }
 
-fn client() -> Client {
+pub fn client() -> Client {
     // Another test may have been first.
     let _ = rustls::crypto::ring::default_provider().install_default();
     Client::builder()

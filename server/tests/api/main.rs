@@ -5,6 +5,8 @@
 
 mod api;
 mod app;
+mod demo;
 mod pages;
+mod process;
 mod smtp;
 mod transport;

@@ -155,7 +155,7 @@ async fn who_has_no_account_is_not_welcomed() {
         (303, "/verify")
     );
     let answer = app.submit("/resend", "").await;
-    assert_eq!(answer.status, 401);
+    assert_eq!(answer.status, 410);
 }
 
 #[tokio::test]
@@ -201,4 +201,32 @@ async fn files_are_served_and_nothing_beside_them() {
     ] {
         assert_eq!(app.get(path).await.status, 404, "{path}");
     }
+}
+
+#[tokio::test]
+async fn a_page_about_an_earlier_sign_up_spends_nothing_of_the_next() {
+    let app = App::start().await;
+    let reference = async |email: &str| {
+        let body = fields(&[("email", email), ("password", PASSWORD)]);
+        app.submit("/register", &body).await;
+        let page = app.get("/verify").await.body;
+        let field = page.split(r#"name="reference" value=""#).nth(1).unwrap();
+        field.split('"').next().unwrap().to_owned()
+    };
+    let first = reference("first@bar.com").await;
+    let second = reference("second@bar.com").await;
+    let code = app.mailed_code("first@bar.com").await;
+    let form = |reference: &str, code: &str| {
+        fields(&[("reference", reference), ("verification_code", code)])
+    };
+    let answer = app.fetch("/verify", &form(&first, &code)).await;
+    answer.assert_is(409, "other_sign_up");
+    let code = app.mailed_code("second@bar.com").await;
+    let answer = app
+        .fetch("/verify", &form(&second, &other_than(&code)))
+        .await;
+    assert_eq!(answer.json()["attempts_left"], 2);
+    app.fetch("/verify", &form(&second, &code))
+        .await
+        .assert_is(200, "");
 }

@@ -12,7 +12,7 @@ const LEAD: &str =
     "Enter the address and the password that you signed up with, and the code from the mail.";
 const EMAIL: &str = "E-mail address";
 const PASSWORD: &str = "Password";
-const NO_PASSWORD: &str = "Enter the password that you signed up with.";
+const NO_PASSWORD: &str = "Enter the password that you chose when you signed up.";
 const NO_CODE_LEAD: &str = "No code, or a stale one?";
 const NO_CODE: &str = "Sign up again";
 

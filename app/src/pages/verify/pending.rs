@@ -165,6 +165,7 @@ fn CodeForm(pending: Pending, error: Option<String>, code_digits: u8) -> impl In
 
     view! {
         <form class="form" method="post" action="/verify" novalidate on:submit=submit>
+            <Meant pending />
             {move || pending.notice.get().map(|notice| view! { <Notice notice /> })}
             <Field
                 state=code
@@ -180,6 +181,13 @@ fn CodeForm(pending: Pending, error: Option<String>, code_digits: u8) -> impl In
             />
         </form>
     }
+}
+
+/// Says which sign-up this page is about: the browser may have begun another since.
+#[component]
+fn Meant(pending: Pending) -> impl IntoView {
+    let reference = pending.claim.get_untracked().reference;
+    view! { <input type="hidden" name="reference" value=reference /> }
 }
 
 #[component]
@@ -226,6 +234,7 @@ fn ResendForm(pending: Pending) -> impl IntoView {
 
     view! {
         <form class="form" method="post" action="/resend" on:submit=submit>
+            <Meant pending />
             <Button
                 label=Signal::derive(label)
                 busy=state.busy

@@ -1,0 +1,15 @@
+import { defineConfig } from '@playwright/test';
+
+import tests from './playwright.config.ts';
+
+/** Draws docs/screenshots/*.png anew: `npm run screenshots`. */
+export default defineConfig({
+  ...tests,
+  testDir: 'screenshots',
+  reporter: 'list',
+  use: { ...tests.use, viewport: { width: 900, height: 780 }, deviceScaleFactor: 1 },
+  projects: [
+    { name: 'light', use: { colorScheme: 'light' } },
+    { name: 'dark', use: { colorScheme: 'dark' } },
+  ],
+});

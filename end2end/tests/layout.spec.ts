@@ -1,0 +1,65 @@
+import type { Page } from '@playwright/test';
+
+import { expect, test, wrongCode } from '../fixtures/index.ts';
+
+test('an address where nothing is says so and leads back', async ({ browserLog, page, visitor }) => {
+  browserLog.allowStatus(404);
+  const answer = await page.goto('/nothing/here');
+
+  expect(answer?.status()).toBe(404);
+  await expect(page).toHaveTitle('Page not found · Latchkey');
+  await expect(visitor.heading('Page not found')).toBeVisible();
+  await page.getByRole('link', { name: 'Back to the start' }).click();
+  await expect(page).toHaveURL('/');
+});
+
+for (const [screen, width, height] of [
+  ['a narrow screen', 320, 568],
+  ['a desk', 1440, 900],
+] as const) {
+  test(`every page fits ${screen}`, async ({ anotherBrowser, browserLog, page, visitor, visitorIn }) => {
+    for (const status of [404, 403, 422]) {
+      browserLog.allowStatus(status);
+    }
+    await page.setViewportSize({ width, height });
+    await page.goto('/');
+    await fits(page);
+    await page.goto('/nothing/here');
+    await fits(page);
+
+    // Nearly as long as they come, without a place to break.
+    const localPart = visitor.person.email.split('@')[0]?.padEnd(64, 'x');
+    const email = `${localPart}@${'x'.repeat(63)}.${'y'.repeat(63)}.example`;
+    const longest = visitorIn(page, { ...visitor.person, email });
+    await longest.openRegister();
+    await fits(page);
+    await longest.fillIn({ password: 'short' });
+    await longest.createAccount.click();
+    await longest.seesError(longest.password, 'Choose a password of at least 8 characters.');
+    await fits(page);
+    await longest.register();
+    await fits(page);
+    const code = await longest.readCode();
+    await longest.enterCode(wrongCode(code));
+    await expect(longest.fact('Attempts left')).toHaveText('2');
+    await fits(page);
+    await longest.enterCode(code);
+    await longest.seesWelcome();
+    await fits(page);
+
+    const elsewhere = await anotherBrowser();
+    await elsewhere.setViewportSize({ width, height });
+    await elsewhere.goto('/verify');
+    await fits(elsewhere);
+  });
+}
+
+/** Nothing reaches beyond the window, so that nobody has to scroll sideways. */
+async function fits(page: Page): Promise<void> {
+  await expect(page.getByRole('heading', { level: 1 })).toBeVisible();
+  const [content, window] = await page.evaluate(() => [
+    document.documentElement.scrollWidth,
+    document.documentElement.clientWidth,
+  ]);
+  expect(content, `width of ${page.url()}`).toBeLessThanOrEqual(window ?? 0);
+}

@@ -1,0 +1,137 @@
+import { expect, test } from '../fixtures/index.ts';
+
+const NO_ADDRESS = 'Enter your e-mail address.';
+const NO_PASSWORD = 'Choose a password.';
+
+/** What the page refuses by itself with JavaScript, and the server without. */
+const REFUSED: { what: string; email?: string; password?: string; errors: { email?: string; password?: string } }[] = [
+  {
+    what: 'nothing at all',
+    email: '',
+    password: '',
+    errors: { email: NO_ADDRESS, password: NO_PASSWORD },
+  },
+  {
+    what: 'an address that is none',
+    email: 'somebody',
+    errors: { email: 'Enter an e-mail address in the form name@example.com.' },
+  },
+  {
+    what: 'two addresses',
+    email: 'somebody@example.com, victim@example.com',
+    errors: { email: 'Enter one e-mail address only, without commas, spaces or line breaks.' },
+  },
+  {
+    what: 'no password',
+    password: '',
+    errors: { password: NO_PASSWORD },
+  },
+  {
+    what: 'a short password',
+    password: 'seven77',
+    errors: { password: 'Choose a password of at least 8 characters.' },
+  },
+];
+
+for (const { what, email, password, errors } of REFUSED) {
+  test(`${what} is refused beside the field`, async ({ browserLog, javaScriptEnabled, mailbox, page, visitor }) => {
+    const person = { email: email ?? visitor.person.email, password: password ?? visitor.person.password };
+    await visitor.openRegister();
+    await visitor.fillIn(person);
+
+    if (javaScriptEnabled) {
+      await visitor.createAccount.click();
+      await expect(errors.email === undefined ? visitor.password : visitor.email).toBeFocused();
+      await expect(visitor.password).toHaveValue(person.password);
+    } else {
+      browserLog.allowStatus(422);
+      expect((await visitor.post(visitor.createAccount)).status()).toBe(422);
+      await expect(page).toHaveTitle('Error: Create an account · Latchkey');
+      await expect(visitor.password).toHaveValue('');
+    }
+
+    for (const [field, error] of [
+      [visitor.email, errors.email],
+      [visitor.password, errors.password],
+    ] as const) {
+      if (error === undefined) {
+        await expect(field).not.toHaveAttribute('aria-invalid');
+      } else {
+        await visitor.seesError(field, error);
+      }
+    }
+    await expect(visitor.email).toHaveValue(person.email);
+    await expect(visitor.problem).toBeHidden();
+
+    await visitor.fillIn();
+    await visitor.createAccount.click();
+    await visitor.seesPendingSignUp();
+    expect(await mailbox.waitForMailsTo(visitor.person.email, 1)).toHaveLength(1);
+  });
+}
+
+for (const [what, password, error] of [
+  ['a common password', 'Football', 'Choose another password: this is one of the most common ones, which are tried first.'],
+  ['the address as password', undefined, 'Choose another password: this one is your address or the name of this service.'],
+] as const) {
+  test(`${what} is refused by the server`, async ({ browserLog, javaScriptEnabled, visitor }) => {
+    browserLog.allowStatus(422);
+    await visitor.openRegister();
+    await visitor.fillIn({ password: password ?? visitor.person.email });
+    expect((await visitor.post(visitor.createAccount)).status()).toBe(422);
+
+    await visitor.seesError(visitor.password, error);
+    await expect(visitor.email).toHaveValue(visitor.person.email);
+    if (javaScriptEnabled) {
+      await expect(visitor.password).toBeFocused();
+    } else {
+      await expect(visitor.password).toHaveValue('');
+    }
+
+    await visitor.password.fill(visitor.person.password);
+    await visitor.createAccount.click();
+    await visitor.seesPendingSignUp();
+  });
+}
+
+test('a slow click is not lost to an error that would move the button', { tag: '@with-javascript' }, async ({ page, visitor }) => {
+  await visitor.openRegister();
+  await visitor.fillIn({ password: 'short' });
+  await visitor.createAccount.hover();
+  await page.mouse.down();
+  // A finger is slower than the screen.
+  await page.evaluate(() => new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn))));
+  await page.mouse.up();
+
+  await visitor.seesError(visitor.password, 'Choose a password of at least 8 characters.');
+  await expect(visitor.password).toBeFocused();
+});
+
+test('an error goes as soon as the field is right', { tag: '@with-javascript' }, async ({ page, visitor }) => {
+  await visitor.openRegister();
+  // Nobody is told off while still writing for the first time.
+  await visitor.password.pressSequentially('seven');
+  await expect(visitor.password).not.toHaveAttribute('aria-invalid');
+  await page.keyboard.press('Tab');
+  await visitor.seesError(visitor.password, 'Choose a password of at least 8 characters.');
+
+  await visitor.password.pressSequentially('-eight');
+  await expect(visitor.password).not.toHaveAttribute('aria-invalid');
+});
+
+test('an address that has an account is refused', async ({ anotherBrowser, browserLog, javaScriptEnabled, mailbox, visitor, visitorIn }) => {
+  browserLog.allowStatus(409);
+  await visitor.register();
+  await visitor.enterCode(await visitor.readCode());
+  await visitor.seesWelcome();
+
+  const again = visitorIn(await anotherBrowser());
+  await again.openRegister();
+  await again.fillIn({ password: 'another horse battery' });
+  expect((await again.post(again.createAccount)).status()).toBe(409);
+
+  await expect(again.problem).toHaveText('This address has an account already. Use another address, or sign in.');
+  await expect(again.email).toHaveValue(visitor.person.email);
+  await expect(again.password).toHaveValue(javaScriptEnabled ? 'another horse battery' : '');
+  expect(await mailbox.mailsTo(visitor.person.email)).toHaveLength(1);
+});
