@@ -97,10 +97,7 @@ impl Store {
     ) -> anyhow::Result<Self> {
         let address = address(config.url.as_deref(), data_dir);
         let database = any::connect(&address).await.with_context(|| {
-            format!(
-                "Failed to open the database {}: does another Latchkey use it?",
-                shown(&address)
-            )
+            format!("Failed to open the database {address}: does another Latchkey use it?")
         })?;
         if let (Some(username), Some(password)) = (&config.username, &config.password) {
             database
