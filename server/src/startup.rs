@@ -130,16 +130,16 @@ pub async fn build_in(config: Config, world: World) -> anyhow::Result<Applicatio
     )?;
     let mail_bell = Arc::new(Notify::new());
     let relay_health = Arc::new(RelayHealth::default());
-    let mail_worker = MailWorker::new(
-        store.clone(),
+    let mail_worker = MailWorker {
+        store: store.clone(),
         composer,
         transport,
-        keys.clone(),
-        clock.clone(),
-        mail_bell.clone(),
-        relay_health.clone(),
-        config.code.ttl_seconds,
-    );
+        keys: keys.clone(),
+        clock: clock.clone(),
+        bell: mail_bell.clone(),
+        health: relay_health.clone(),
+        code_ttl_seconds: config.code.ttl_seconds,
+    };
     let registration = Registration::new(
         store.clone(),
         hashing,

@@ -1,6 +1,6 @@
 //! The two doors: pages for people, an API for programs, one handler for each deed.
 //!
-//! A handler parses, calls the use case, and answers; what went wrong is a [`Problem`], which
+//! A handler parses, calls the use case, and answers; what went wrong is a `Problem`, which
 //! becomes JSON or a page only on its way out.
 
 mod access_log;

@@ -37,41 +37,19 @@ const SLOWEST_RETRY: Duration = Duration::from_secs(300);
 
 /// Sends what the outbox owes.
 pub struct MailWorker {
-    store: Arc<Store>,
-    composer: Composer,
-    transport: Transport,
-    keys: SecretKeys,
-    clock: SharedClock,
-    bell: Arc<Notify>,
-    health: Arc<RelayHealth>,
-    code_ttl_seconds: u32,
+    pub store: Arc<Store>,
+    pub composer: Composer,
+    pub transport: Transport,
+    pub keys: SecretKeys,
+    pub clock: SharedClock,
+    /// Rung by whoever puts mail into the outbox.
+    pub bell: Arc<Notify>,
+    pub health: Arc<RelayHealth>,
+    /// `code.ttl_seconds`.
+    pub code_ttl_seconds: u32,
 }
 
 impl MailWorker {
-    /// `bell` is rung by whoever puts mail into the outbox.
-    #[must_use]
-    pub fn new(
-        store: Arc<Store>,
-        composer: Composer,
-        transport: Transport,
-        keys: SecretKeys,
-        clock: SharedClock,
-        bell: Arc<Notify>,
-        health: Arc<RelayHealth>,
-        code_ttl_seconds: u32,
-    ) -> Self {
-        Self {
-            store,
-            composer,
-            transport,
-            keys,
-            clock,
-            bell,
-            health,
-            code_ttl_seconds,
-        }
-    }
-
     /// Works until cancelled, and then finishes what it has begun.
     pub async fn run(self: Arc<Self>, cancelled: CancellationToken) {
         let connections = Arc::new(Semaphore::new(MAX_CONNECTIONS));
