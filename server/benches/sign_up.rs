@@ -135,7 +135,7 @@ impl Server {
             ("https", https)
         };
         let url = format!("{scheme}://localhost:{port}");
-        let mut process = Command::new(env!("CARGO_BIN_EXE_latchkey"))
+        let mut process = Command::new(binary())
             .args(["serve", "--data-dir", &data.display().to_string()])
             .args(["--https-addr", &format!("127.0.0.1:{https}")])
             .args(["--http-addr", &format!("127.0.0.1:{http}")])
@@ -158,6 +158,14 @@ impl Server {
         self.process.kill().unwrap();
         self.process.wait().unwrap();
     }
+}
+
+/// The program built with this benchmark, or the one named after `--binary`.
+fn binary() -> String {
+    std::env::args()
+        .skip_while(|argument| argument != "--binary")
+        .nth(1)
+        .unwrap_or_else(|| env!("CARGO_BIN_EXE_latchkey").to_owned())
 }
 
 fn free_port() -> u16 {
