@@ -9,12 +9,14 @@ use std::process;
 /// Files by which a folder is known to be ours.
 const OURS: [&str; 3] = ["store", "secret.key", "self-signed.pem"];
 
+/// What a volume or a checkout may hold that is nobody's to lock out.
+const NOBODYS: [&str; 3] = ["lost+found", ".gitkeep", "latchkey.toml"];
+
 /// Makes the folder, or closes an open one to others.
 ///
 /// # Errors
-/// When it can neither be made nor is there, or is open to others and holds other things, whose
-/// users closing it would lock out. A folder that belongs to somebody else stays as it is, with a
-/// warning.
+/// When it can neither be made nor is there. A folder that belongs to somebody else, or that holds
+/// other things, whose users closing it would lock out, stays as it is, with a warning.
 pub fn prepare(folder: &Path) -> io::Result<()> {
     DirBuilder::new()
         .recursive(true)
@@ -26,16 +28,27 @@ pub fn prepare(folder: &Path) -> io::Result<()> {
     if mode & 0o077 == 0 {
         return Ok(());
     }
-    let is_empty = || Ok::<_, io::Error>(fs::read_dir(folder)?.next().is_none());
-    if !shared && !OURS.iter().any(|name| folder.join(name).exists()) && !is_empty()? {
-        return Err(io::Error::other(
-            "it is open to other users and holds other things: name a folder of its own",
-        ));
-    }
+    let shared = shared || !is_ours(folder)?;
     if shared || fs::set_permissions(folder, Permissions::from_mode(0o700)).is_err() {
         tracing::warn!(folder = %folder.display(), "data_dir is open to other users");
     }
     Ok(())
+}
+
+/// Whether all that stands in it may be closed to others.
+fn is_ours(folder: &Path) -> io::Result<bool> {
+    if OURS.iter().any(|name| folder.join(name).exists()) {
+        return Ok(true);
+    }
+    for entry in fs::read_dir(folder)? {
+        if !NOBODYS
+            .iter()
+            .any(|name| entry.as_ref().is_ok_and(|entry| entry.file_name() == *name))
+        {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// Writes a file that only its owner can read, whole or not at all, also across a crash.

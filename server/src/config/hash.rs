@@ -39,7 +39,8 @@ impl HashConfig {
         if let Some(workers) = self.workers {
             problems.number("hash.workers", workers.get());
         }
-        let workers = self.workers.map_or(1, NonZeroUsize::get) as u64;
+        let cores = std::thread::available_parallelism().ok();
+        let workers = self.workers.or(cores).map_or(1, NonZeroUsize::get) as u64;
         let needed_kib = workers * u64::from(self.memory_kib);
         if let Some(machine_kib) = machine_memory_kib()
             && problems.0.is_empty()

@@ -42,10 +42,11 @@ pub async fn alive() -> Json<Health> {
             headers(("Retry-After" = u64, description = "Seconds"))),
     ))]
 pub async fn ready(State(store): State<Arc<Store>>, State(state): State<AppState>) -> Response {
+    let now = state.clock.now();
     let failing_for = state
         .relay_health
-        .failing_since()
-        .map_or(Duration::zero(), |since| state.clock.now() - since);
+        .failing_since(now)
+        .map_or(Duration::zero(), |since| now - since);
     let reason = match store.probe().await {
         Ok(()) if failing_for > RELAY_AWAY => format!(
             "The relay has taken no mail for {} minutes: look at the log.",

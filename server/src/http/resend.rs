@@ -4,7 +4,9 @@ use axum::Extension;
 use axum::extract::State;
 use axum::http::Uri;
 use axum::response::{IntoResponse, Redirect, Response};
+use serde::Deserialize;
 use tower_sessions::Session;
+use utoipa::ToSchema;
 
 use super::answer::{Failure, Kind, Problem, Success};
 use super::door::Door;
@@ -15,12 +17,25 @@ use super::state::AppState;
 use crate::network::ClientNetwork;
 use crate::registration::ResendOutcome;
 
+/// The form of a resend.
+#[derive(Deserialize, ToSchema)]
+#[expect(
+    dead_code,
+    reason = "describes the form, which is parsed field by field"
+)]
+pub struct ResendForm {
+    /// Which sign-up is meant; without it, the one that this session has begun last.
+    #[schema(example = "K7QD")]
+    reference: Option<String>,
+}
+
 /// Ask for another mail for the claim that this session made.
 #[utoipa::path(
     post,
     path = "/resend",
     tag = "sign-up",
     security(("session" = [])),
+    request_body(content = ResendForm, content_type = "application/x-www-form-urlencoded"),
     responses(
         (status = 200, description = "Another mail is on its way", body = Success),
         (status = 400, description = "`bad_request`: the body is no percent-encoded UTF-8", body = Failure),

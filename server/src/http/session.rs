@@ -1,11 +1,13 @@
 //! What a browser's session remembers.
 
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
-use tower_sessions::cookie::time::Duration;
-use tower_sessions::{Expiry, Session, session};
+use time::{Duration, OffsetDateTime};
+use tower_sessions::session::Record;
+use tower_sessions::{Expiry, Session, SessionStore, session};
 
 use super::answer::{Kind, Problem};
-use crate::store::ClaimId;
+use crate::store::{ClaimId, SessionRecords};
 
 /// As long as a claim may live by default, counted from the last change.
 pub const EXPIRY: Expiry = Expiry::OnInactivity(Duration::hours(24));
@@ -39,7 +41,12 @@ pub struct Owner {
 impl Remembered {
     /// What this session remembers; nothing when there is none.
     pub async fn of(session: &Session) -> Result<Self, Problem> {
-        Ok(session.get(KEY).await.map_err(failed)?.unwrap_or_default())
+        match session.get(KEY).await {
+            Ok(remembered) => Ok(remembered.unwrap_or_default()),
+            // Written by another version: as good as none.
+            Err(session::Error::SerdeJson(_)) => Ok(Self::default()),
+            Err(error) => Err(failed(error)),
+        }
     }
 
     /// Remembers this, under a new id where rights change: an id that somebody planted or saw
@@ -48,6 +55,34 @@ impl Remembered {
         session.cycle_id().await.map_err(failed)?;
         session.insert(KEY, self).await.map_err(failed)
     }
+}
+
+/// How long an id that has been replaced is still known, with what it knew.
+const LINGER: Duration = Duration::seconds(30);
+
+/// A double click, or a second tab, asks with the id that the first answer is just replacing. It
+/// must find what it knew, or the browser would be told that it has no sign-up and to forget the
+/// new id. Nothing is gained by it: the old id proves no more than it did before.
+pub async fn linger(
+    sessions: &SessionRecords,
+    old: Option<session::Id>,
+    remembered: &Remembered,
+    now: DateTime<Utc>,
+) -> Result<(), Problem> {
+    let (Some(id), Ok(value)) = (old, serde_json::to_value(remembered)) else {
+        return Ok(());
+    };
+    let now =
+        OffsetDateTime::from_unix_timestamp(now.timestamp()).unwrap_or(OffsetDateTime::UNIX_EPOCH);
+    let record = Record {
+        id,
+        data: [(KEY.to_owned(), value)].into(),
+        expiry_date: now + LINGER,
+    };
+    sessions
+        .save(&record)
+        .await
+        .map_err(|error| failed(error.into()))
 }
 
 impl Begun {

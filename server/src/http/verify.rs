@@ -15,10 +15,11 @@ use super::basic_auth::BasicAuth;
 use super::door::Door;
 use super::form::Form;
 use super::pages;
-use super::session::{Owner, Remembered};
+use super::session::{Owner, Remembered, linger};
 use super::state::AppState;
 use crate::network::ClientNetwork;
 use crate::registration::{Credentials, VerifyOutcome};
+use crate::store::SessionRecords;
 
 const STALE: &str =
     "The verification code is stale. Please retry calling /register to get a new code.";
@@ -84,6 +85,11 @@ pub async fn verify(
             Success::new("The account is now verified.").into_response()
         }
         (Err(problem), Door::Browser) => {
+            // Once more from the browser's history: it is welcome already.
+            let remembered = Remembered::of(&session).await.unwrap_or_default();
+            if problem.kind == Kind::AlreadyVerified && remembered.account.is_some() {
+                return Redirect::to("/welcome").into_response();
+            }
             match pages::verify_again(&state, &session, uri, typed, &problem).await {
                 Ok(mut page) => {
                     problem.add_headers(true, &mut page);
@@ -123,13 +129,13 @@ async fn attempt(
     {
         VerifyOutcome::Verified { address } => {
             if door.keeps_session() {
-                welcome(session, address).await?;
+                welcome(state, session, address).await?;
             }
             Ok(())
         }
         // A double click: the first one has done it.
         VerifyOutcome::AlreadyVerified { address } if by_session => {
-            welcome(session, address).await?;
+            welcome(state, session, address).await?;
             if door == Door::Browser {
                 Ok(())
             } else {
@@ -146,12 +152,15 @@ async fn attempt(
     }
 }
 
-async fn welcome(session: &Session, address: String) -> Result<(), Problem> {
+async fn welcome(state: &AppState, session: &Session, address: String) -> Result<(), Problem> {
+    let old = (session.id(), Remembered::of(session).await?);
     let remembered = Remembered {
         claim: None,
         account: Some(Owner { address }),
     };
-    remembered.keep(session).await
+    remembered.keep(session).await?;
+    let sessions = SessionRecords::new(state.store.clone());
+    linger(&sessions, old.0, &old.1, state.clock.now()).await
 }
 
 /// Without `Authorization` a page's form or its session must say who it is.

@@ -170,9 +170,13 @@ impl DeliveryError {
     /// Whether this is about the one recipient or mail; else it is about the relay.
     #[must_use]
     pub fn is_about_the_mail(&self) -> bool {
-        let (Self::Transient { step, reason } | Self::Permanent { step, reason }) = self;
-        matches!(reason, Reason::Reply(_))
-            && matches!(step, Step::Recipient | Step::Data | Step::Message)
+        match self {
+            Self::Permanent { .. } => true,
+            Self::Transient { step, reason } => {
+                *step == Step::Recipient
+                    && matches!(reason, Reason::Reply(code) if !matches!(code, 421 | 530 | 535))
+            }
+        }
     }
 
     /// Whether no other try can help.

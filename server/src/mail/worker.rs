@@ -112,6 +112,7 @@ impl MailWorker {
         let code_ttl = Span::seconds(self.code_ttl_seconds.into());
         let quiet = Span::seconds(QUIET_SECONDS);
         let outgoing = self.store.prepare_mail(mail, code_ttl, quiet).await?;
+        let told = matches!(outgoing, Outgoing::AlreadyRegistered(_));
         let (letter, claim) = match outgoing {
             Outgoing::Nothing => return Ok(()),
             Outgoing::Code(claim) => (self.code_letter(&claim), claim),
@@ -152,7 +153,7 @@ impl MailWorker {
                     waited_ms,
                     "mail taken by the relay"
                 );
-                self.store.mail_taken(mail, &claim, code_ttl).await
+                self.store.mail_taken(mail, &claim, code_ttl, told).await
             }
             Err(error @ DeliveryError::Permanent { .. }) => {
                 tracing::warn!(%error, reference = claim.reference, "mail refused for good");
@@ -179,14 +180,14 @@ impl MailWorker {
         claim: &Claim,
         code_ttl: Span,
     ) -> Result<(), StoreError> {
-        if self.health.failing_since().is_some() {
+        if self.health.failing_since(self.clock.now()).is_some() {
             return self
                 .store
                 .postpone_mail(mail, retry_delay(mail.tries))
                 .await;
         }
         tokio::time::sleep(self.health.last_delivery()).await;
-        self.store.mail_taken(mail, claim, code_ttl).await
+        self.store.mail_taken(mail, claim, code_ttl, false).await
     }
 
     fn code_letter(&self, claim: &Claim) -> Option<Letter> {

@@ -123,7 +123,7 @@ impl Story {
             | Outgoing::Silence(claim) = self.prepare(mail).await
             {
                 self.store
-                    .mail_taken(mail, &claim, TimeDelta::seconds(60))
+                    .mail_taken(mail, &claim, TimeDelta::seconds(60), false)
                     .await
                     .unwrap();
             }
@@ -379,7 +379,11 @@ async fn an_owner_is_told_at_most_once_an_hour() {
         );
         if let Outgoing::AlreadyRegistered(claim) = outgoing {
             let ttl = TimeDelta::seconds(60);
-            story.store.mail_taken(&mail, &claim, ttl).await.unwrap();
+            story
+                .store
+                .mail_taken(&mail, &claim, ttl, true)
+                .await
+                .unwrap();
         }
     }
 }
@@ -494,7 +498,7 @@ async fn what_became_of_an_earlier_mail_changes_nothing_about_a_later_one() {
     story.register("testpassword").await;
     story
         .store
-        .mail_taken(&slow, &slow_claim, ttl)
+        .mail_taken(&slow, &slow_claim, ttl, false)
         .await
         .unwrap();
     story.store.mail_refused(&slow).await.unwrap();
@@ -570,4 +574,58 @@ async fn the_right_code_twice_at_once_is_told_that_it_is_done() {
             .count(),
         7
     );
+}
+
+#[tokio::test]
+async fn whoever_burns_the_attempts_does_not_keep_the_owner_from_being_told() {
+    let story = Story::hiding_accounts().await;
+    let (_, code) = story.register("owner's password").await;
+    story.deliver_mail().await;
+    story.verify("owner's password", &code).await;
+    let (_, code) = story.register("stranger's password").await;
+    for _ in 0..3 {
+        story.verify("stranger's password", &code).await;
+    }
+    let mail = story.lease().await.remove(0);
+    assert!(matches!(
+        story.prepare(&mail).await,
+        Outgoing::AlreadyRegistered(_)
+    ));
+}
+
+#[tokio::test]
+async fn an_owner_is_told_once_though_the_stranger_repeats_the_sign_up_meanwhile() {
+    let story = Story::hiding_accounts().await;
+    let (_, code) = story.register("owner's password").await;
+    story.deliver_mail().await;
+    story.verify("owner's password", &code).await;
+    story.register("stranger's password").await;
+    let under_way = story.lease().await.remove(0);
+    let Outgoing::AlreadyRegistered(claim) = story.prepare(&under_way).await else {
+        panic!("the owner is told");
+    };
+    story.register("stranger's password").await;
+    let ttl = TimeDelta::seconds(60);
+    story
+        .store
+        .mail_taken(&under_way, &claim, ttl, true)
+        .await
+        .unwrap();
+    let again = story.lease().await.remove(0);
+    assert!(matches!(story.prepare(&again).await, Outgoing::Silence(_)));
+}
+
+#[tokio::test]
+async fn a_lease_that_was_taken_over_has_no_say_any_more() {
+    let story = Story::begin().await;
+    story.register("testpassword").await;
+    let late = story.lease().await.remove(0);
+    story.pass(31);
+    let now_leased = story.lease().await.remove(0);
+    assert!(matches!(story.prepare(&late).await, Outgoing::Nothing));
+    story.store.mail_refused(&late).await.unwrap();
+    assert!(matches!(
+        story.prepare(&now_leased).await,
+        Outgoing::Code(_)
+    ));
 }

@@ -65,16 +65,15 @@ pub enum StoreError {
     #[error("the record exists already")]
     Exists,
     /// The engine failed or cannot be reached; whether the change was made is unknown.
-    /// Its own words are not repeated: they can hold a record's id, which holds an address.
-    #[error("the store failed: {}", .0.kind_str())]
-    Failed(Box<surrealdb::Error>),
+    #[error("the store failed: {0}")]
+    Failed(String),
 }
 
 impl From<surrealdb::Error> for StoreError {
     fn from(error: surrealdb::Error) -> Self {
         match error.already_exists_details() {
             Some(AlreadyExistsError::Record { .. }) => Self::Exists,
-            _ => Self::Failed(Box::new(error)),
+            _ => Self::Failed(without_addresses(&error.to_string())),
         }
     }
 }
@@ -193,6 +192,15 @@ impl Store {
     }
 }
 
+/// The engine's words can hold a record's id, which holds an address, which no log may.
+fn without_addresses(words: &str) -> String {
+    words
+        .split_whitespace()
+        .map(|word| if word.contains('@') { "…" } else { word })
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
 fn is_conflict(error: &surrealdb::Error) -> bool {
     matches!(error.query_details(), Some(QueryError::TransactionConflict))
 }
@@ -215,5 +223,30 @@ fn address(configured: Option<&str>, data_dir: &Path) -> String {
             Some(path) => embedded(PathBuf::from(path)),
             None => url.to_owned(),
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_engine_says_is_told_without_addresses() {
+        assert_eq!(
+            without_addresses("Record `account:⟨foo@bar.com⟩` already exists"),
+            "Record … already exists"
+        );
+    }
+
+    #[test]
+    fn every_commit_of_an_embedded_database_is_synced() {
+        for url in [None, Some("surrealkv://other")] {
+            let address = address(url, Path::new("data"));
+            assert!(address.ends_with("?sync=every"), "{address}");
+        }
+        assert_eq!(
+            address(Some("ws://db:8000"), Path::new("data")),
+            "ws://db:8000"
+        );
     }
 }

@@ -53,12 +53,18 @@ const LEASE: &str = "{
 
 /// A code that died while it waited is replaced by the next one: no mail carries a dead code. Its
 /// attempts are not renewed, for nobody paid for them. Whichever mail tells the owner takes the
-/// hour for itself, so that of many at once one does; its retries go on telling.
+/// hour for itself, so that of many at once one does; its retries go on telling, even when guesses
+/// have used the claim up. A lease that was taken over (`tries`) has no say any more.
 const PREPARE: &str = "{
-    LET $row = (SELECT ticket, telling FROM ONLY $outbox);
-    IF $row = NONE OR $row.ticket != $ticket { RETURN { kind: 'nothing', claim: NONE } };
+    LET $row = (SELECT ticket, tries, telling FROM ONLY $outbox);
+    IF $row = NONE OR $row.ticket != $ticket OR $row.tries != $tries {
+        RETURN { kind: 'nothing', claim: NONE }
+    };
     LET $old = (SELECT * FROM ONLY $claim WHERE expires_at > $now);
-    IF $old = NONE OR $old.attempts_left <= 0 {
+    LET $verified = record::exists($account);
+    LET $told = (SELECT VALUE notified_at FROM ONLY $account);
+    LET $tell = $verified AND ($row.telling OR $told = NONE OR $told <= $quiet_since);
+    IF $old = NONE OR ($old.attempts_left <= 0 AND !$tell) {
         UPDATE $claim SET mail = 'taken' WHERE mail = 'queued';
         DELETE $outbox;
         RETURN { kind: 'nothing', claim: NONE }
@@ -66,9 +72,6 @@ const PREPARE: &str = "{
     IF $old.code_expires_at <= $now {
         UPDATE ONLY $claim SET delivery += 1, code_expires_at = $code_expires_at
     };
-    LET $verified = record::exists($account);
-    LET $told = (SELECT VALUE notified_at FROM ONLY $account);
-    LET $tell = $verified AND ($row.telling OR $told = NONE OR $told <= $quiet_since);
     IF $tell AND !$row.telling {
         UPDATE $account SET notified_at = $now;
         UPDATE $outbox SET telling = true
@@ -81,15 +84,17 @@ const PREPARE: &str = "{
 
 /// The code's life counts from the relay's word, if it is still the same code.
 const TAKEN: &str = "{
-    LET $mine = (SELECT VALUE ticket FROM ONLY $outbox) = $ticket;
+    LET $row = (SELECT ticket, tries FROM ONLY $outbox);
+    LET $mine = $row.ticket = $ticket AND $row.tries = $tries;
     UPDATE $claim SET code_expires_at = $code_expires_at, mail = IF $mine { 'taken' } ELSE { mail }
         WHERE seed = $seed AND delivery = $delivery;
-    IF $mine { DELETE $outbox };
+    IF $mine { DELETE $outbox } ELSE IF $told { UPDATE $outbox SET telling = false };
     RETURN NONE
 }";
 
 const REFUSED: &str = "{
-    LET $mine = (SELECT VALUE ticket FROM ONLY $outbox) = $ticket;
+    LET $row = (SELECT ticket, tries FROM ONLY $outbox);
+    LET $mine = $row.ticket = $ticket AND $row.tries = $tries;
     IF $mine {
         UPDATE $claim SET mail = 'refused';
         DELETE $outbox
@@ -98,7 +103,7 @@ const REFUSED: &str = "{
 }";
 
 const POSTPONE: &str = "{
-    UPDATE $outbox SET due_at = $due_at WHERE ticket = $ticket;
+    UPDATE $outbox SET due_at = $due_at WHERE ticket = $ticket AND tries = $tries;
     RETURN NONE
 }";
 
@@ -163,6 +168,7 @@ impl Store {
                     ("outbox", mail.claim().outbox().into_value()),
                     ("account", account_id(&mail.address).into_value()),
                     ("ticket", mail.ticket.clone().into_value()),
+                    ("tries", mail.tries.into_value()),
                     ("now", now.into_value()),
                     ("quiet_since", (now - quiet).into_value()),
                     ("code_expires_at", (now + code_ttl).into_value()),
@@ -177,7 +183,7 @@ impl Store {
         })
     }
 
-    /// Records that the relay took the mail.
+    /// Records that the relay took the mail; `told` says that it told an owner.
     ///
     /// # Errors
     /// When the store fails; then the mail will be sent once more.
@@ -186,6 +192,7 @@ impl Store {
         mail: &LeasedMail,
         claim: &Claim,
         code_ttl: Duration,
+        told: bool,
     ) -> Result<(), StoreError> {
         self.run::<Value>(
             TAKEN,
@@ -193,6 +200,8 @@ impl Store {
                 ("claim", mail.claim().claim().into_value()),
                 ("outbox", mail.claim().outbox().into_value()),
                 ("ticket", mail.ticket.clone().into_value()),
+                ("tries", mail.tries.into_value()),
+                ("told", told.into_value()),
                 ("seed", claim.seed.clone().into_value()),
                 ("delivery", claim.delivery.into_value()),
                 (
@@ -216,6 +225,7 @@ impl Store {
                 ("claim", mail.claim().claim().into_value()),
                 ("outbox", mail.claim().outbox().into_value()),
                 ("ticket", mail.ticket.clone().into_value()),
+                ("tries", mail.tries.into_value()),
             ]),
         )
         .await
@@ -236,6 +246,7 @@ impl Store {
             vars([
                 ("outbox", mail.claim().outbox().into_value()),
                 ("ticket", mail.ticket.clone().into_value()),
+                ("tries", mail.tries.into_value()),
                 ("due_at", (self.clock.now() + delay).into_value()),
             ]),
         )

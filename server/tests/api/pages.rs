@@ -54,7 +54,7 @@ async fn the_same_browser_needs_only_the_code() {
     let answer = app
         .submit("/verify", &fields(&[("verification_code", &code)]))
         .await;
-    assert_eq!(answer.status, 409);
+    assert_eq!(answer.location(), "/welcome");
 }
 
 #[tokio::test]
@@ -229,4 +229,33 @@ async fn a_page_about_an_earlier_sign_up_spends_nothing_of_the_next() {
     app.fetch("/verify", &form(&second, &code))
         .await
         .assert_is(200, "");
+}
+
+#[tokio::test]
+async fn a_double_click_is_welcomed_twice() {
+    let mut app = App::start().await;
+    let body = fields(&[("email", EMAIL), ("password", PASSWORD)]);
+    let answer = app.submit("/register", &body).await;
+    let cookie = answer
+        .header("set-cookie")
+        .split(';')
+        .next()
+        .unwrap()
+        .to_owned();
+    let code = app.mailed_code(EMAIL).await;
+    app.forget_cookies();
+    // Both clicks carry the cookie that the first answer replaces.
+    for click in ["first", "second"] {
+        let request = app
+            .form("/verify", fields(&[("verification_code", &code)]))
+            .header(ACCEPT, "text/html")
+            .header("cookie", &cookie);
+        let answer = send(request).await;
+        assert_eq!(answer.location(), "/welcome", "{click}: {answer:?}");
+        assert!(
+            !answer.header("set-cookie").contains("Max-Age=0"),
+            "{click}: {answer:?}"
+        );
+        app.forget_cookies();
+    }
 }
