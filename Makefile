@@ -50,6 +50,12 @@ bench: ## Runs the benchmarks in release and prints their tables
 	@scripts/setup check
 	cargo bench -p latchkey-server --bench sign_up
 
+.PHONY: screenshots
+screenshots: ## Takes the pictures in docs/screenshots
+	@scripts/setup test
+	@cargo leptos build
+	@cd end2end && npm run --silent screenshots
+
 # What fails soonest comes first.
 .PHONY: check
 check: ## Checks formatting, lints, licences, documentation, TypeScript and styles
