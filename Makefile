@@ -37,11 +37,12 @@ test: ## Runs every test, in Rust and in a real browser
 	@scripts/test
 
 # The site of a release stands beside its binary, so that a development build
-# cannot replace it and the folder can be copied as it is.
+# cannot replace it and the folder can be copied as it is. Names of its files
+# carry a hash of their content; hash.txt says which.
 .PHONY: build
 build: ## Builds the release: latchkey and the site/ it needs, in target/release
 	@scripts/setup build
-	@LEPTOS_SITE_ROOT=CARGO_TARGET_DIR/release/site cargo leptos build --release --precompress
+	@LEPTOS_HASH_FILES=true LEPTOS_SITE_ROOT=CARGO_TARGET_DIR/release/site cargo leptos build --release --precompress
 	@cp $(TARGET)/release/hash.txt $(TARGET)/release/site/
 	@printf 'built %s\n' $(TARGET)/release/{latchkey,site}
 

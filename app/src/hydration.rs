@@ -13,8 +13,7 @@ pub struct SiteFiles {
 
 impl SiteFiles {
     /// Finds the names: with `hash_files`, in `hash_file`, an absolute path or one beside the
-    /// binary. It is read for every page, since `cargo leptos watch` rewrites it under a running
-    /// server; it is a hundred bytes.
+    /// binary.
     pub fn of(options: &LeptosOptions) -> Self {
         let hashes = if options.hash_files {
             read_beside_binary(&options.hash_file)

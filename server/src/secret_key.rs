@@ -25,6 +25,7 @@ pub struct SecretKeys {
     salts: [u8; 32],
     claims: [u8; 32],
     codes: [u8; 32],
+    ledgers: [u8; 32],
 }
 
 impl SecretKeys {
@@ -43,6 +44,7 @@ impl SecretKeys {
             salts: expand("latchkey/1/password-salt"),
             claims: expand("latchkey/1/claim-key"),
             codes: expand("latchkey/1/verification-code"),
+            ledgers: expand("latchkey/1/address-ledger"),
         }
     }
 
@@ -108,6 +110,24 @@ impl SecretKeys {
         hex(&tag[..16])
     }
 
+    /// What an address's ledger is called: the same for all `+tags` of one mailbox, and nothing by
+    /// which the address could be found again without the key.
+    #[must_use]
+    pub fn address_ledger(&self, canonical_address: &str) -> String {
+        let (local_part, domain) = canonical_address
+            .split_once('@')
+            .unwrap_or((canonical_address, ""));
+        let mailbox = match local_part.split_once('+') {
+            Some((mailbox, _)) if !mailbox.is_empty() => mailbox,
+            _ => local_part,
+        };
+        let tag = mac(
+            &self.ledgers,
+            &[mailbox.as_bytes(), b"@", domain.as_bytes()],
+        );
+        hex(&tag[..16])
+    }
+
     /// 32 bytes nobody can predict without the key, the same for the same parts.
     pub(crate) fn code_block(&self, parts: &[&[u8]]) -> [u8; 32] {
         mac(&self.codes, parts)
@@ -164,6 +184,16 @@ mod tests {
         assert_ne!(one.password_salt("a@b.c"), other.password_salt("a@b.c"));
         assert_ne!(one.password_salt("a@b.c"), one.password_salt("a@b.d"));
         assert_ne!(one.claim_key("a@b.c", "x"), one.claim_key("a@b.c", "y"));
+    }
+
+    #[test]
+    fn tags_belong_to_the_mailbox_before_them() {
+        let keys = SecretKeys::derive(&[1; 32]);
+        let ledger = |address| keys.address_ledger(address);
+        assert_eq!(ledger("foo+bar@a.b"), ledger("foo@a.b"));
+        assert_eq!(ledger("foo+bar+baz@a.b"), ledger("foo@a.b"));
+        assert_ne!(ledger("foo@a.b"), ledger("foo@a.c"));
+        assert_ne!(ledger("+foo@a.b"), ledger("+bar@a.b"));
     }
 
     #[test]

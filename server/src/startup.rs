@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::io::Write;
 use std::net::{SocketAddr, TcpListener};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,10 +23,10 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::{SharedClock, SystemClock};
 use crate::config::{Config, Mode, TlsMode, data_dir};
 use crate::entropy::{SharedEntropy, SystemEntropy};
-use crate::hashing::HashingPool;
+use crate::hashing::{HashParameters, HashingPool};
 use crate::http::{self, AppState, PublicOrigin, TrustedProxies};
 use crate::mail::{Composer, MailWorker, RelayHealth, Transport};
-use crate::registration::{PasswordPolicy, Registration, Settings};
+use crate::registration::{Budgets, PasswordPolicy, Registration, Settings};
 use crate::secret_key::SecretKeys;
 use crate::store::{SessionRecords, Store};
 use crate::tls::{self, Tls};
@@ -67,6 +67,7 @@ pub struct Application {
     public_url: String,
     mail_worker: Arc<MailWorker>,
     store: Arc<Store>,
+    former_parameters: Vec<HashParameters>,
     clock: SharedClock,
     /// What a developer needs to begin, told once the server serves.
     greeting: Option<String>,
@@ -107,12 +108,13 @@ pub async fn build_in(config: Config, world: World) -> anyhow::Result<Applicatio
         store.is_new().await?,
         &*entropy,
     )?;
-    let hashing = HashingPool::start(
-        config.hash.memory_kib,
-        config.hash.iterations,
-        config.hash.parallelism,
-        config.hash_workers(),
-    )?;
+    let parameters = HashParameters {
+        memory_kib: config.hash.memory_kib,
+        iterations: config.hash.iterations,
+        parallelism: config.hash.parallelism,
+    };
+    let hashing = HashingPool::start(parameters, config.hash_workers(), &*entropy)?;
+    let former_parameters = store.remember_hash_parameters(parameters).await?;
     let transport = Transport::from_config(
         config.smtp.url.as_ref(),
         config.smtp.ca_file.as_deref(),
@@ -139,16 +141,23 @@ pub async fn build_in(config: Config, world: World) -> anyhow::Result<Applicatio
         bell: mail_bell.clone(),
         health: relay_health.clone(),
         code_ttl_seconds: config.code.ttl_seconds,
+        notices_per_day: config.limits.notices_per_day,
     };
-    let registration = Registration::new(
-        store.clone(),
+    let registration = Registration {
+        store: store.clone(),
         hashing,
+        budgets: Budgets::new(
+            config.limits.clone(),
+            config.mode == Mode::Development,
+            keys.clone(),
+        ),
         keys,
-        clock.clone(),
+        clock: clock.clone(),
         entropy,
-        Settings::from_config(&config),
+        settings: Settings::from_config(&config),
+        former_parameters: former_parameters.clone(),
         mail_bell,
-    );
+    };
     let policy = PasswordPolicy::new(
         config.password.min_length,
         config.password.min_score,
@@ -185,6 +194,7 @@ pub async fn build_in(config: Config, world: World) -> anyhow::Result<Applicatio
         http,
         mail_worker: Arc::new(mail_worker),
         store,
+        former_parameters,
         clock,
     })
 }
@@ -223,7 +233,7 @@ impl Application {
         let stopping = CancellationToken::new();
         let mut background = JoinSet::new();
         background.spawn(self.mail_worker.run(stopping.clone()));
-        background.spawn(sweep(self.store, stopping.clone()));
+        background.spawn(sweep(self.store, self.former_parameters, stopping.clone()));
 
         let handle = Handle::new();
         let mut serving = JoinSet::new();
@@ -303,7 +313,18 @@ fn to_https(public_url: String) -> Router {
     })
 }
 
-async fn sweep(store: Arc<Store>, stopping: CancellationToken) {
+async fn sweep(
+    store: Arc<Store>,
+    former_parameters: Vec<HashParameters>,
+    stopping: CancellationToken,
+) {
+    for former in former_parameters {
+        match store.forget_hash_parameters(former).await {
+            Ok(true) => tracing::info!(?former, "no hash has these parameters any more"),
+            Ok(false) => {}
+            Err(error) => tracing::error!(%error, "former hash parameters could not be looked at"),
+        }
+    }
     let mut ticks = tokio::time::interval(SWEEP_INTERVAL);
     while stopping.run_until_cancelled(ticks.tick()).await.is_some() {
         loop {
@@ -338,7 +359,9 @@ fn leptos_options(config: &Config, site_dir: &Path) -> LeptosOptions {
         .site_root(site_dir.display().to_string())
         .site_addr(config.https_addr)
         .build();
-    if let Some(hash_file) = hash_file(site_dir) {
+    // Where `make build` has put it; a development build names its files plainly.
+    let hash_file = site_dir.join("hash.txt");
+    if hash_file.is_file() {
         options.hash_files = true;
         options.hash_file = hash_file.display().to_string().into();
     }
@@ -351,17 +374,6 @@ fn leptos_options(config: &Config, site_dir: &Path) -> LeptosOptions {
         );
     }
     options
-}
-
-/// `hash.txt` holds the hashed names: in the site's folder, where `make build` puts it, or beside
-/// the program, where cargo-leptos does.
-fn hash_file(site_dir: &Path) -> Option<PathBuf> {
-    let program = std::env::current_exe().ok();
-    [Some(site_dir), program.as_deref().and_then(Path::parent)]
-        .into_iter()
-        .flatten()
-        .map(|folder| folder.join("hash.txt"))
-        .find(|path| path.is_file())
 }
 
 fn greeting(config: &Config, has_mailbox: bool) -> String {

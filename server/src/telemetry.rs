@@ -16,6 +16,10 @@ use crate::config::{LogConfig, LogFormat};
 pub const LEVEL_ALLOWED: &str = "off, error, warn, info, debug or trace, and perhaps levels of Latchkey's own parts, \
      as info,latchkey::store=trace";
 
+/// Where the audit log stands: one event for each outcome (its `event`), with the address masked,
+/// the client's network and, in the span, the request's id.
+pub const AUDIT: &str = "latchkey::audit";
+
 /// A level that [`filter`] does not take.
 #[derive(Debug, thiserror::Error)]
 #[error("log.level: {LEVEL_ALLOWED}")]

@@ -51,6 +51,13 @@ impl Kind {
 const DAY: u64 = 86_400;
 
 const PATH: Kind = text("a path");
+/// A million an hour is more than hashing allows.
+const BUDGET: Kind = Kind::Integer {
+    min: 1,
+    max: 1_000_000,
+};
+/// These are kept one by one.
+const FEW: Kind = Kind::Integer { min: 1, max: 100 };
 const URL: Kind = text("an http:// or https:// URL");
 
 pub static KEYS: &[Key] = &[
@@ -124,6 +131,21 @@ pub static KEYS: &[Key] = &[
     key("hash.parallelism", Kind::Integer { min: 1, max: 64 }),
     key("hash.workers", Kind::Integer { min: 1, max: 1_024 }),
     key("limits.mode", text("on or off")),
+    key("limits.sign_ups_per_hour", BUDGET),
+    key("limits.mails_per_hour", BUDGET),
+    key("limits.failed_passwords_per_hour", BUDGET),
+    key(
+        "limits.site_factor",
+        Kind::Integer {
+            min: 1,
+            max: 65_536,
+        },
+    ),
+    key("limits.address_mails_per_day", FEW),
+    key("limits.address_mails_per_site_per_day", FEW),
+    key("limits.notices_per_day", FEW),
+    key("limits.wrong_codes", FEW),
+    key("limits.all_sign_ups_per_hour", BUDGET),
     key(
         "trusted_proxies",
         Kind::List {

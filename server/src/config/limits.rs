@@ -1,11 +1,74 @@
 use serde::Deserialize;
 
-/// `[limits]`: budgets for what strangers may cause.
-#[derive(Debug, Clone, Default, Deserialize)]
+use super::error::Problems;
+
+/// `[limits]`: budgets for what strangers may cause. Each number is what may happen at once; what
+/// was spent comes back evenly over the period in its name, so in any such period at most twice
+/// the number can happen. docs/SECURITY.md has the arithmetic.
+#[derive(Debug, Clone, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct LimitsConfig {
     /// Whether budgets are kept. They protect people's mailboxes, the relay and the codes.
     pub mode: LimitsMode,
+    /// Sign-ups of one client network (IPv4 address or IPv6 /64), so that one machine cannot fill
+    /// the store. A class of thirty that signs up together stays below it.
+    pub sign_ups_per_hour: u32,
+    /// Mails that one client network may cause by signing up and by asking again.
+    pub mails_per_hour: u32,
+    /// Wrong passwords of one client network: what it may try to guess accounts with.
+    pub failed_passwords_per_hour: u32,
+    /// How many times the budgets of one network an IPv6 /48 has: a customer can have one whole,
+    /// with 65,536 networks in it.
+    pub site_factor: u32,
+    /// Mails to one address in any 24 hours, whoever causes them: nobody's mailbox is flooded.
+    pub address_mails_per_day: u32,
+    /// How many of them one site may cause, so that no single stranger can use them all up.
+    pub address_mails_per_site_per_day: u32,
+    /// How often the owner of a verified address is told in any 24 hours that somebody tried to
+    /// sign up with it; at most once an hour in any case.
+    pub notices_per_day: u32,
+    /// Wrong codes for one address in any 30 days, after which its codes have eight digits for
+    /// the next 30. Nine at four digits leave a guesser 0.09 %.
+    pub wrong_codes: u32,
+    /// New sign-ups of everybody together: what the relay can be made to send.
+    pub all_sign_ups_per_hour: u32,
+}
+
+impl Default for LimitsConfig {
+    fn default() -> Self {
+        Self {
+            mode: LimitsMode::On,
+            sign_ups_per_hour: 40,
+            mails_per_hour: 60,
+            failed_passwords_per_hour: 30,
+            site_factor: 4,
+            address_mails_per_day: 10,
+            address_mails_per_site_per_day: 5,
+            notices_per_day: 3,
+            wrong_codes: 9,
+            all_sign_ups_per_hour: 3_600,
+        }
+    }
+}
+
+impl LimitsConfig {
+    pub(super) fn check(&self, problems: &mut Problems) {
+        problems.number("limits.sign_ups_per_hour", self.sign_ups_per_hour);
+        problems.number("limits.mails_per_hour", self.mails_per_hour);
+        problems.number(
+            "limits.failed_passwords_per_hour",
+            self.failed_passwords_per_hour,
+        );
+        problems.number("limits.site_factor", self.site_factor);
+        problems.number("limits.address_mails_per_day", self.address_mails_per_day);
+        problems.number(
+            "limits.address_mails_per_site_per_day",
+            self.address_mails_per_site_per_day,
+        );
+        problems.number("limits.notices_per_day", self.notices_per_day);
+        problems.number("limits.wrong_codes", self.wrong_codes);
+        problems.number("limits.all_sign_ups_per_hour", self.all_sign_ups_per_hour);
+    }
 }
 
 /// Whether budgets are kept.

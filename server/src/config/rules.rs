@@ -18,6 +18,7 @@ pub(super) fn check(config: &Config, problems: &mut Problems) {
     config.claim.check(problems);
     config.password.check(problems);
     config.hash.check(problems);
+    config.limits.check(problems);
     config.log.check(problems);
     top_level(config, problems);
     pairs(config, problems);

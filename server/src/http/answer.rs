@@ -6,12 +6,14 @@ use axum::Json;
 use axum::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
+use chrono::{DateTime, Utc};
 use latchkey_app::answer::{Answer, Refusal};
 use latchkey_app::view::{FieldErrors, PendingClaim};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::registration::RegistrationError;
+use crate::store::{BudgetKind, Limited};
 
 /// A deed was done.
 #[derive(Debug, Serialize, ToSchema)]
@@ -167,6 +169,25 @@ impl Problem {
         }
     }
 
+    /// Refuses because a budget is spent, and says when to come back.
+    pub fn limited(limited: Limited, now: DateTime<Utc>) -> Self {
+        let what = match limited.kind {
+            BudgetKind::SignUps => "Too many sign-ups came from your network.",
+            BudgetKind::Mails => "Too many mails were asked for from your network.",
+            BudgetKind::FailedPasswords => "Too many wrong passwords came from your network.",
+            BudgetKind::AddressMails => "Too many mails were sent to this address.",
+            BudgetKind::AllSignUps => "Very many people are signing up right now.",
+        };
+        let wait = (limited.until - now).to_std().unwrap_or_default();
+        Self {
+            retry_after: Some(wait),
+            ..Self::new(
+                Kind::RateLimited,
+                format!("{what} Please try again in {}.", in_words(wait)),
+            )
+        }
+    }
+
     /// Something is broken here.
     pub fn internal() -> Self {
         Self::new(
@@ -203,7 +224,9 @@ impl Problem {
     pub fn add_headers(&self, from_page: bool, response: &mut Response) {
         let headers = response.headers_mut();
         if let Some(after) = self.retry_after {
-            headers.insert(RETRY_AFTER, after.as_secs().max(1).into());
+            // Who comes back when told must not be too early.
+            let seconds = after.as_secs() + u64::from(after.subsec_nanos() > 0);
+            headers.insert(RETRY_AFTER, seconds.max(1).into());
         }
         if self.kind == Kind::Unauthorized {
             // RFC 9110 §15.5.2 wants a challenge; Basic would open the browser's own password
@@ -218,6 +241,17 @@ impl Problem {
             );
         }
     }
+}
+
+/// A wait as a person would say it, never shorter than it is.
+fn in_words(wait: Duration) -> String {
+    let (count, unit) = match wait.as_secs_f64() {
+        seconds if seconds <= 90.0 => (seconds.ceil().max(1.0), "second"),
+        seconds if seconds <= 90.0 * 60.0 => ((seconds / 60.0).ceil(), "minute"),
+        seconds => ((seconds / 3600.0).ceil(), "hour"),
+    };
+    let plural = if count > 1.0 { "s" } else { "" };
+    format!("{count} {unit}{plural}")
 }
 
 /// Leaves undressed: [`super::errors::dress`] makes JSON or a page of it.
@@ -245,5 +279,37 @@ impl From<RegistrationError> for Problem {
                 Self::internal()
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wait_is_told_in_the_unit_that_fits() {
+        for (seconds, words) in [
+            (0.2, "1 second"),
+            (59.1, "60 seconds"),
+            (91.0, "2 minutes"),
+            (3_600.0, "60 minutes"),
+            (5_401.0, "2 hours"),
+            (86_400.0, "24 hours"),
+        ] {
+            assert_eq!(in_words(Duration::from_secs_f64(seconds)), words);
+        }
+    }
+
+    #[test]
+    fn who_comes_back_when_told_is_not_too_early() {
+        let now = DateTime::from_timestamp(1_800_000_000, 0).unwrap();
+        let limited = Limited {
+            kind: BudgetKind::SignUps,
+            until: now + chrono::Duration::milliseconds(1_001),
+        };
+        let problem = Problem::limited(limited, now);
+        let mut response = ().into_response();
+        problem.add_headers(false, &mut response);
+        assert_eq!(response.headers()[RETRY_AFTER], "2");
     }
 }

@@ -133,6 +133,12 @@ async fn verify_view(state: &AppState, remembered: &Remembered) -> Result<Verify
     };
     if let Some(begun) = &remembered.claim {
         let claim = state.registration.pending(&begun.id).await?;
+        if let Some(digits) = claim
+            .as_ref()
+            .and_then(|claim| claim.digits.try_into().ok())
+        {
+            view.code_digits = digits;
+        }
         view.claim = claim.map(|claim| pending(&state.registration, &claim, state.clock.now()));
         if view.claim.is_none() {
             view.notice = Some(Notice {

@@ -57,7 +57,7 @@ pub struct RegisterForm {
         (status = 413, description = "`too_large`: more than 64 KiB", body = Failure),
         (status = 415, description = "`unsupported_media_type`: not a form", body = Failure),
         (status = 422, description = "`invalid`: address or password not acceptable, see `fields`", body = Failure),
-        (status = 429, description = "`rate_limited`", body = Failure, headers(("Retry-After" = u64, description = "Seconds"))),
+        (status = 429, description = "`rate_limited`: a budget of this network, this address or everybody is spent", body = Failure, headers(("Retry-After" = u64, description = "Seconds"))),
         (status = 503, description = "`unavailable`: nothing recorded", body = Failure, headers(("Retry-After" = u64, description = "Seconds"))),
     )
 )]
@@ -115,6 +115,7 @@ async fn attempt(
         .register(&email, password, network)
         .await?
     {
+        RegisterOutcome::Limited(limited) => Err(Problem::limited(limited, state.clock.now())),
         RegisterOutcome::EmailTaken => Err(Problem::new(
             Kind::EmailTaken,
             "This address has an account already. Use another address, or sign in.",

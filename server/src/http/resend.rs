@@ -44,7 +44,7 @@ pub struct ResendForm {
         (status = 410, description = "`code_stale`: this session has no sign-up under way", body = Failure),
         (status = 413, description = "`too_large`: more than 64 KiB", body = Failure),
         (status = 415, description = "`unsupported_media_type`: not a form", body = Failure),
-        (status = 429, description = "`rate_limited`: the last mail was asked for a moment ago", body = Failure, headers(("Retry-After" = u64, description = "Seconds"))),
+        (status = 429, description = "`rate_limited`: the last mail was asked for a moment ago, or a budget is spent", body = Failure, headers(("Retry-After" = u64, description = "Seconds"))),
         (status = 503, description = "`unavailable`", body = Failure, headers(("Retry-After" = u64, description = "Seconds"))),
     )
 )]
@@ -104,6 +104,7 @@ async fn attempt(
                 )
             })
         }
+        ResendOutcome::Limited(limited) => Err(Problem::limited(limited, state.clock.now())),
         ResendOutcome::Gone => Err(Problem::new(
             Kind::CodeStale,
             "This sign-up is over. Please sign up again.",

@@ -59,7 +59,7 @@ pub struct VerifyForm {
         (status = 413, description = "`too_large`: more than 64 KiB", body = Failure),
         (status = 415, description = "`unsupported_media_type`: not a form", body = Failure),
         (status = 422, description = "`invalid`: the address in the form is none", body = Failure),
-        (status = 429, description = "`rate_limited`", body = Failure, headers(("Retry-After" = u64, description = "Seconds"))),
+        (status = 429, description = "`rate_limited`: too many wrong passwords from this network", body = Failure, headers(("Retry-After" = u64, description = "Seconds"))),
         (status = 503, description = "`unavailable`: the guess was not answered", body = Failure, headers(("Retry-After" = u64, description = "Seconds"))),
     )
 )]
@@ -110,7 +110,12 @@ async fn attempt(
     headers: &HeaderMap,
     form: Result<Form, Problem>,
 ) -> Result<(), Problem> {
-    let (credentials, code) = match BasicAuth::of(headers) {
+    let authorization = BasicAuth::of(headers);
+    // A browser that comes with its session alone tries no password.
+    if !matches!(authorization, BasicAuth::Absent) || !door.keeps_session() {
+        admit(state, network).await?;
+    }
+    let (credentials, code) = match authorization {
         BasicAuth::Malformed => return Err(unauthorized()),
         BasicAuth::Given { user, password } => {
             let credentials = Credentials::Password {
@@ -119,7 +124,7 @@ async fn attempt(
             };
             (credentials, parse_code(&form?)?)
         }
-        BasicAuth::Absent => from_page(door, session, form).await?,
+        BasicAuth::Absent => from_page(state, network, door, session, form).await?,
     };
     let by_session = matches!(credentials, Credentials::Session(_));
     match state
@@ -143,12 +148,21 @@ async fn attempt(
             }
         }
         VerifyOutcome::WrongCredentials => Err(unauthorized()),
+        VerifyOutcome::Limited(limited) => Err(Problem::limited(limited, state.clock.now())),
         VerifyOutcome::AlreadyVerified { .. } => Err(already_verified()),
         VerifyOutcome::Stale => Err(Problem::new(Kind::CodeStale, STALE)),
         VerifyOutcome::WrongCode { attempts_left } => Err(Problem {
             attempts_left: Some(attempts_left),
             ..Problem::new(Kind::CodeWrong, "The verification code is wrong.")
         }),
+    }
+}
+
+/// Whether this network may try a password at all: before anything else is looked at.
+async fn admit(state: &AppState, network: ClientNetwork) -> Result<(), Problem> {
+    match state.registration.may_try_password(network).await? {
+        None => Ok(()),
+        Some(limited) => Err(Problem::limited(limited, state.clock.now())),
     }
 }
 
@@ -165,6 +179,8 @@ async fn welcome(state: &AppState, session: &Session, address: String) -> Result
 
 /// Without `Authorization` a page's form or its session must say who it is.
 async fn from_page(
+    state: &AppState,
+    network: ClientNetwork,
     door: Door,
     session: &Session,
     form: Result<Form, Problem>,
@@ -189,6 +205,7 @@ async fn from_page(
             _ => Err(unauthorized()),
         };
     }
+    admit(state, network).await?;
     let code = parse_code(&form);
     let email = EmailAddress::parse(email.unwrap_or_default());
     let password = password.filter(|password| !password.is_empty());

@@ -17,7 +17,8 @@ use crate::clock::SharedClock;
 use crate::entropy::jitter;
 use crate::registration::code_of;
 use crate::secret_key::{SecretKeys, hex};
-use crate::store::{Claim, LeasedMail, Outgoing, Store, StoreError};
+use crate::store::{Claim, LeasedMail, MailRules, Outgoing, Store, StoreError};
+use crate::telemetry::AUDIT;
 
 /// How often the outbox is looked at when nobody rings: other instances' mail, retries, and what
 /// a worker left behind when it died.
@@ -47,6 +48,8 @@ pub struct MailWorker {
     pub health: Arc<RelayHealth>,
     /// `code.ttl_seconds`.
     pub code_ttl_seconds: u32,
+    /// `limits.notices_per_day`.
+    pub notices_per_day: u32,
 }
 
 impl MailWorker {
@@ -110,21 +113,28 @@ impl MailWorker {
 
     async fn try_send(&self, mail: &LeasedMail) -> Result<(), StoreError> {
         let code_ttl = Span::seconds(self.code_ttl_seconds.into());
-        let quiet = Span::seconds(QUIET_SECONDS);
-        let outgoing = self.store.prepare_mail(mail, code_ttl, quiet).await?;
+        let rules = MailRules {
+            ledger: self.keys.address_ledger(&mail.address),
+            code_ttl,
+            quiet: Span::seconds(QUIET_SECONDS),
+            notices_per_day: self.notices_per_day,
+        };
+        let outgoing = self.store.prepare_mail(mail, &rules).await?;
         let told = matches!(outgoing, Outgoing::AlreadyRegistered(_));
         let (letter, claim) = match outgoing {
             Outgoing::Nothing => return Ok(()),
             Outgoing::Code(claim) => (self.code_letter(&claim), claim),
             Outgoing::AlreadyRegistered(claim) => (already_registered(&claim), claim),
-            Outgoing::Silence(claim) => return self.pretend(mail, &claim, code_ttl).await,
+            Outgoing::Silence { claim, refused } => {
+                return self.pretend(mail, &claim, code_ttl, refused).await;
+            }
         };
         let Some(letter) = letter else {
             tracing::error!(
                 reference = claim.reference,
                 "a claim in the store is damaged"
             );
-            return self.store.mail_refused(mail).await;
+            return self.store.mail_refused(mail, told).await;
         };
         let now = self.clock.now();
         let composed = match self
@@ -134,7 +144,7 @@ impl MailWorker {
             Ok(composed) => composed,
             Err(error) => {
                 tracing::error!(%error, reference = claim.reference, "a mail cannot be composed");
-                return self.store.mail_refused(mail).await;
+                return self.store.mail_refused(mail, told).await;
             }
         };
         let started = Instant::now();
@@ -148,6 +158,9 @@ impl MailWorker {
             Ok(()) => {
                 let waited_ms = (self.clock.now() - mail.queued_at).num_milliseconds();
                 tracing::info!(
+                    target: AUDIT,
+                    event = if told { "owner_told" } else { "code_sent" },
+                    email = claim.masked_address(),
                     reference = claim.reference,
                     tries = mail.tries,
                     waited_ms,
@@ -156,8 +169,15 @@ impl MailWorker {
                 self.store.mail_taken(mail, &claim, code_ttl, told).await
             }
             Err(error @ DeliveryError::Permanent { .. }) => {
-                tracing::warn!(%error, reference = claim.reference, "mail refused for good");
-                self.store.mail_refused(mail).await
+                tracing::warn!(
+                    target: AUDIT,
+                    event = "mail_refused",
+                    reason = %error,
+                    email = claim.masked_address(),
+                    reference = claim.reference,
+                    "mail refused for good"
+                );
+                self.store.mail_refused(mail, told).await
             }
             Err(error @ DeliveryError::Transient { .. }) => {
                 let delay = retry_delay(mail.tries);
@@ -179,6 +199,7 @@ impl MailWorker {
         mail: &LeasedMail,
         claim: &Claim,
         code_ttl: Span,
+        refused: bool,
     ) -> Result<(), StoreError> {
         if self.health.failing_since(self.clock.now()).is_some() {
             return self
@@ -187,6 +208,9 @@ impl MailWorker {
                 .await;
         }
         tokio::time::sleep(self.health.last_delivery()).await;
+        if refused {
+            return self.store.mail_refused(mail, false).await;
+        }
         self.store.mail_taken(mail, claim, code_ttl, false).await
     }
 

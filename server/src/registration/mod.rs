@@ -2,6 +2,7 @@
 //!
 //! Each takes parsed values and returns an outcome; the doors (pages, API) only translate.
 
+mod budgets;
 mod codes;
 mod password_policy;
 mod register;
@@ -18,10 +19,11 @@ use tokio::sync::Notify;
 use crate::clock::SharedClock;
 use crate::config::Config;
 use crate::entropy::{EntropyError, SharedEntropy};
-use crate::hashing::{HashingError, HashingPool};
+use crate::hashing::{HashParameters, HashingError, HashingPool};
 use crate::secret_key::SecretKeys;
 use crate::store::{Renewal, Store, StoreError};
 
+pub use budgets::Budgets;
 pub use codes::code_of;
 pub use password_policy::PasswordPolicy;
 pub use register::RegisterOutcome;
@@ -30,14 +32,18 @@ pub use verify::{Credentials, VerifyOutcome};
 
 /// Everything that the use cases work with.
 pub struct Registration {
-    store: Arc<Store>,
-    hashing: HashingPool,
-    keys: SecretKeys,
-    clock: SharedClock,
-    entropy: SharedEntropy,
-    settings: Settings,
+    pub store: Arc<Store>,
+    pub hashing: HashingPool,
+    pub budgets: Budgets,
+    pub keys: SecretKeys,
+    pub clock: SharedClock,
+    pub entropy: SharedEntropy,
+    pub settings: Settings,
+    /// Parameters that hashes made under a former configuration have. Every proof is tried with
+    /// them too, whoever it is for: else the time it takes would tell that there is an account.
+    pub former_parameters: Vec<HashParameters>,
     /// Rung when mail has been put into the outbox.
-    mail_bell: Arc<Notify>,
+    pub mail_bell: Arc<Notify>,
 }
 
 /// What the configuration says about claims and codes.
@@ -85,30 +91,6 @@ impl From<HashingError> for RegistrationError {
         match error {
             HashingError::Busy { retry_after } => Self::Busy { retry_after },
             failed @ (HashingError::Failed(_) | HashingError::Panicked) => Self::Hashing(failed),
-        }
-    }
-}
-
-impl Registration {
-    /// Puts the use cases together; `mail_bell` is rung when mail has been put into the outbox.
-    #[must_use]
-    pub fn new(
-        store: Arc<Store>,
-        hashing: HashingPool,
-        keys: SecretKeys,
-        clock: SharedClock,
-        entropy: SharedEntropy,
-        settings: Settings,
-        mail_bell: Arc<Notify>,
-    ) -> Self {
-        Self {
-            store,
-            hashing,
-            keys,
-            clock,
-            entropy,
-            settings,
-            mail_bell,
         }
     }
 }

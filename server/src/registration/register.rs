@@ -4,7 +4,8 @@ use latchkey_app::domain::{EmailAddress, Password, VerificationCode};
 
 use super::{Registration, RegistrationError, codes};
 use crate::network::ClientNetwork;
-use crate::store::{Claim, ClaimId, Registered, Registering};
+use crate::store::{Claim, ClaimId, Limited, Registered, Registering, Spending};
+use crate::telemetry::AUDIT;
 
 /// What became of a sign-up.
 pub enum RegisterOutcome {
@@ -15,13 +16,16 @@ pub enum RegisterOutcome {
     },
     /// The address is verified already, and the configuration lets that be said.
     EmailTaken,
+    /// A budget is spent; nothing was recorded.
+    Limited(Limited),
 }
 
 impl Registration {
     /// Makes or renews the claim of this address and password, and sends its code.
     ///
     /// An address that nobody has verified, that somebody tries to verify, and that somebody has
-    /// verified cost the same work here, and look the same unless `reveal_existing` is on.
+    /// verified cost the same work here, and look the same unless `reveal_existing` is on. Budgets
+    /// are looked at before any work, and spent in the transaction that makes the claim.
     ///
     /// # Errors
     /// When too much is going on or the store fails; then nothing is recorded.
@@ -32,12 +36,23 @@ impl Registration {
         network: ClientNetwork,
     ) -> Result<RegisterOutcome, RegistrationError> {
         let address = email.canonical();
+        let budgets = self.budgets.sign_up(network);
+        let ledger = self.budgets.ledger(address, network);
+        if ledger.counts
+            && let Some(limited) = self.store.look_at_budgets(&budgets, Some(&ledger)).await?
+        {
+            return Ok(refused(email, network, limited));
+        }
         let settings = self.hashing.settings(self.keys.password_salt(address));
-        let password_hash = self.hashing.hash(password, settings, network).await?;
+        let password_hash = self
+            .hashing
+            .hash_or_recall(password.clone(), settings, network)
+            .await?;
         let id = ClaimId {
             address: address.to_owned(),
             key: self.keys.claim_key(address, &password_hash),
         };
+        let strangers_wait_until = self.budgets.admit_stranger(&self.store, network).await?;
         let registered = self
             .store
             .register(Registering {
@@ -47,17 +62,37 @@ impl Registration {
                 seed: codes::new_seed(&*self.entropy)?,
                 reference: codes::new_reference(&*self.entropy)?,
                 rules: self.settings.renewal,
+                spending: Spending {
+                    budgets: &budgets,
+                    ledger: &ledger,
+                },
+                strangers_wait_until,
                 reveal_existing: self.settings.reveal_existing,
             })
             .await?;
+        let is_new = matches!(registered, Registered::Claimed { is_new: true, .. });
+        if strangers_wait_until.is_none() && !is_new {
+            self.budgets.was_no_stranger(network);
+        }
         match registered {
+            Registered::Limited(limited) => Ok(refused(email, network, limited)),
             Registered::Taken => {
-                tracing::info!(email = email.masked(), %network, "sign-up refused: address taken");
+                tracing::info!(
+                    target: AUDIT,
+                    event = "sign_up_refused",
+                    reason = "email_taken",
+                    email = email.masked(),
+                    %network,
+                    "sign-up refused"
+                );
                 Ok(RegisterOutcome::EmailTaken)
             }
-            Registered::Claimed(claim) => {
+            Registered::Claimed { claim, .. } => {
+                self.hashing.keep(&password, settings, &password_hash);
                 self.mail_bell.notify_one();
                 tracing::info!(
+                    target: AUDIT,
+                    event = "registered",
                     email = email.masked(),
                     %network,
                     reference = claim.reference,
@@ -70,4 +105,18 @@ impl Registration {
             }
         }
     }
+}
+
+fn refused(email: &EmailAddress, network: ClientNetwork, limited: Limited) -> RegisterOutcome {
+    tracing::warn!(
+        target: AUDIT,
+        event = "sign_up_refused",
+        reason = "rate_limited",
+        budget = limited.kind.name(),
+        until = %limited.until.to_rfc3339(),
+        email = email.masked(),
+        %network,
+        "sign-up refused"
+    );
+    RegisterOutcome::Limited(limited)
 }

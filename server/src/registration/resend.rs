@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use super::{Registration, RegistrationError};
 use crate::network::ClientNetwork;
-use crate::store::{Claim, ClaimId, Renewed};
+use crate::store::{Claim, ClaimId, Limited, Renewed, Spending};
+use crate::telemetry::AUDIT;
 
 /// What became of the wish for another mail.
 pub enum ResendOutcome {
@@ -15,6 +16,8 @@ pub enum ResendOutcome {
         claim: Box<Claim>,
         retry_after: Duration,
     },
+    /// A budget is spent; nothing was changed.
+    Limited(Limited),
     /// There is nothing to send a code for any more.
     Gone,
 }
@@ -29,20 +32,43 @@ impl Registration {
         id: &ClaimId,
         network: ClientNetwork,
     ) -> Result<ResendOutcome, RegistrationError> {
+        let spending = Spending {
+            budgets: &self.budgets.mail(network),
+            ledger: &self.budgets.ledger(&id.address, network),
+        };
         let renewed = self
             .store
-            .renew(id, self.settings.renewal, self.settings.cooldown)
+            .renew(id, self.settings.renewal, self.settings.cooldown, spending)
             .await?;
         Ok(match renewed {
             Renewed::Renewed(claim) => {
                 self.mail_bell.notify_one();
-                tracing::info!(%network, reference = claim.reference, "another mail asked for");
+                tracing::info!(
+                    target: AUDIT,
+                    event = "mail_asked_for",
+                    email = claim.masked_address(),
+                    %network,
+                    reference = claim.reference,
+                    "another mail asked for"
+                );
                 ResendOutcome::Sent(claim)
             }
             Renewed::TooSoon(claim) => ResendOutcome::TooSoon {
                 retry_after: self.resend_cooldown(&claim),
                 claim,
             },
+            Renewed::Limited(limited) => {
+                tracing::warn!(
+                    target: AUDIT,
+                    event = "mail_refused",
+                    reason = "rate_limited",
+                    budget = limited.kind.name(),
+                    until = %limited.until.to_rfc3339(),
+                    %network,
+                    "no other mail now"
+                );
+                ResendOutcome::Limited(limited)
+            }
             Renewed::Gone => ResendOutcome::Gone,
         })
     }

@@ -4,9 +4,10 @@ use latchkey_app::domain::{EmailAddress, Password, VerificationCode};
 use subtle::ConstantTimeEq;
 
 use super::{Registration, RegistrationError, codes};
-use crate::hashing::settings_of;
+use crate::hashing::HashSettings;
 use crate::network::ClientNetwork;
-use crate::store::{Claim, ClaimId, Guess, GuessResult};
+use crate::store::{Budget, Claim, ClaimId, Guess, GuessResult, Limited};
+use crate::telemetry::AUDIT;
 
 /// Who says that they made a claim.
 pub enum Credentials {
@@ -33,6 +34,8 @@ pub enum VerifyOutcome {
     Stale,
     /// The attempt is charged.
     WrongCode { attempts_left: u32 },
+    /// Too many wrong passwords came from this network; nothing was judged.
+    Limited(Limited),
 }
 
 /// What somebody has proven to know the password of.
@@ -40,15 +43,38 @@ enum Principal {
     Account {
         address: String,
     },
-    Claim(Box<Claim>),
+    Claim {
+        claim: Box<Claim>,
+        /// The password's hash as it would be made today.
+        hash_of_today: Option<String>,
+    },
     Nobody,
     /// The session's claim is gone.
     Gone,
 }
 
 impl Registration {
+    /// Whether this network may try a password; else, when it may.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn may_try_password(
+        &self,
+        network: ClientNetwork,
+    ) -> Result<Option<Limited>, RegistrationError> {
+        let budgets = self.budgets.failed_password(network);
+        if budgets.is_empty() {
+            return Ok(None);
+        }
+        let limited = self.store.look_at_budgets(&budgets, None).await?;
+        if let Some(limited) = limited {
+            tell_limited(None, network, limited);
+        }
+        Ok(limited)
+    }
+
     /// Judges a guess by somebody who has proven the claim's password, charges it, and makes the
-    /// account when it is right.
+    /// account when it is right. A wrong password is charged to the network.
     ///
     /// # Errors
     /// When too much is going on or the store fails; then the guess is not answered, and the
@@ -60,19 +86,38 @@ impl Registration {
         network: ClientNetwork,
     ) -> Result<VerifyOutcome, RegistrationError> {
         let email = credentials.masked_address();
-        let principal = match credentials {
-            Credentials::Password { email, password } => {
-                self.prove(email, password, network).await?
-            }
-            Credentials::Session(id) => self.recall(&id).await?,
+        let (principal, budgets) = match credentials {
+            Credentials::Password { email, password } => (
+                self.prove(email, password, network).await?,
+                self.budgets.failed_password(network),
+            ),
+            Credentials::Session(id) => (self.recall(&id).await?, Vec::new()),
         };
         let outcome = match principal {
+            // Also when others failed in the meantime: then nothing may be learnt from this one.
+            Principal::Nobody if !budgets.is_empty() => self
+                .store
+                .spend(&budgets)
+                .await?
+                .map_or(VerifyOutcome::WrongCredentials, VerifyOutcome::Limited),
             Principal::Nobody => VerifyOutcome::WrongCredentials,
             Principal::Gone => VerifyOutcome::Stale,
             Principal::Account { address } => VerifyOutcome::AlreadyVerified { address },
-            Principal::Claim(claim) => self.guess(&claim, code).await?,
+            Principal::Claim {
+                claim,
+                hash_of_today,
+            } => {
+                let attempt = Attempt {
+                    claim: &claim,
+                    code,
+                    hash_of_today: hash_of_today.as_deref(),
+                    budgets: &budgets,
+                    network,
+                };
+                self.guess(attempt).await?
+            }
         };
-        tracing::info!(email, %network, outcome = outcome.label(), "code presented");
+        outcome.tell(email, network);
         Ok(outcome)
     }
 
@@ -90,78 +135,81 @@ impl Registration {
         let Some(password) = password.or_else(|| Password::presented("")) else {
             return Ok(Principal::Nobody);
         };
-        let current = self.hashing.settings(self.keys.password_salt(address));
-        let mut hashes = vec![(
-            current,
-            self.hashing
-                .hash(password.clone(), current, network)
-                .await?,
-        )];
-        // Hashes made under an older configuration, or with a salt they brought along.
-        for stored in account
+        let salt = self.keys.password_salt(address);
+        let today = self.hashing.settings(salt);
+        let former = self
+            .former_parameters
+            .iter()
+            .map(|&parameters| HashSettings { parameters, salt });
+        // Those of another instance's configuration, or with a salt that they brought along.
+        let stored = account
             .iter()
             .map(|account| &account.password_hash)
             .chain(claims.iter().map(|claim| &claim.password_hash))
-        {
-            if let Some(settings) = settings_of(stored)
-                && hashes.iter().all(|(known, _)| *known != settings)
-            {
+            .filter_map(|phc| HashSettings::of(phc));
+        let mut hashes: Vec<(HashSettings, String)> = Vec::new();
+        for settings in std::iter::once(today).chain(former).chain(stored) {
+            if hashes.iter().all(|(known, _)| *known != settings) {
                 let hash = self
                     .hashing
-                    .hash(password.clone(), settings, network)
+                    .hash_or_recall(password.clone(), settings, network)
                     .await?;
                 hashes.push((settings, hash));
             }
         }
-        let proves = |stored: &str| {
-            hashes.iter().fold(false, |found, (_, hash)| {
-                found | bool::from(hash.as_bytes().ct_eq(stored.as_bytes()))
-            })
-        };
         if !usable {
             return Ok(Principal::Nobody);
         }
+        let hash_of_today = hashes.first().map(|(_, hash)| hash.clone());
         if let Some(account) = account
-            && proves(&account.password_hash)
+            && proves(&hashes, &account.password_hash)
         {
+            if let Some(renewed) = hash_of_today
+                && renewed != account.password_hash
+            {
+                self.store.renew_password_hash(&account, &renewed).await?;
+                tracing::info!("a password's hash was renewed");
+            }
             return Ok(Principal::Account {
                 address: account.address,
             });
         }
         // Two claims can match only where the parameters changed in between: the newer counts.
-        Ok(claims
+        let claim = claims
             .into_iter()
-            .filter(|claim| proves(&claim.password_hash))
-            .max_by_key(|claim| claim.requested_at)
-            .map_or(Principal::Nobody, |claim| Principal::Claim(Box::new(claim))))
+            .filter(|claim| proves(&hashes, &claim.password_hash))
+            .max_by_key(|claim| claim.requested_at);
+        let Some(claim) = claim else {
+            return Ok(Principal::Nobody);
+        };
+        for (settings, hash) in &hashes {
+            self.hashing.keep(&password, *settings, hash);
+        }
+        Ok(Principal::Claim {
+            claim: Box::new(claim),
+            hash_of_today,
+        })
     }
 
     async fn recall(&self, id: &ClaimId) -> Result<Principal, RegistrationError> {
         if let Some(claim) = self.store.claim(id).await? {
-            return Ok(Principal::Claim(Box::new(claim)));
+            return Ok(Principal::Claim {
+                claim: Box::new(claim),
+                hash_of_today: None,
+            });
         }
         // Gone because it became the account, perhaps in another browser?
         let account = self.store.account(&id.address).await?;
         Ok(match account {
-            Some(account)
-                if self
-                    .keys
-                    .claim_key(&account.address, &account.password_hash)
-                    == id.key =>
-            {
-                Principal::Account {
-                    address: account.address,
-                }
-            }
+            Some(account) if account.claim_key.as_ref() == Some(&id.key) => Principal::Account {
+                address: account.address,
+            },
             _ => Principal::Gone,
         })
     }
 
-    async fn guess(
-        &self,
-        claim: &Claim,
-        code: &VerificationCode,
-    ) -> Result<VerifyOutcome, RegistrationError> {
+    async fn guess(&self, attempt: Attempt<'_>) -> Result<VerifyOutcome, RegistrationError> {
+        let Attempt { claim, code, .. } = attempt;
         let right = codes::code_of(&self.keys, claim)
             .is_some_and(|expected| codes::is_right(&expected, code));
         let result = self
@@ -171,6 +219,9 @@ impl Registration {
                 seed: &claim.seed,
                 delivery: claim.delivery,
                 right,
+                renewed_hash: attempt.hash_of_today,
+                budgets: attempt.budgets,
+                ledger: &self.budgets.ledger(&claim.address, attempt.network),
             })
             .await?;
         Ok(match result {
@@ -178,6 +229,7 @@ impl Registration {
                 address: claim.address.clone(),
             },
             GuessResult::Wrong { attempts_left } => VerifyOutcome::WrongCode { attempts_left },
+            GuessResult::Limited(limited) => VerifyOutcome::Limited(limited),
             // The same right code a moment earlier, perhaps: a double click.
             GuessResult::Stale => match self.recall(&claim.id()).await? {
                 Principal::Account { address } => VerifyOutcome::AlreadyVerified { address },
@@ -185,6 +237,36 @@ impl Registration {
             },
         })
     }
+}
+
+/// A guess at a claim's code.
+struct Attempt<'a> {
+    claim: &'a Claim,
+    code: &'a VerificationCode,
+    hash_of_today: Option<&'a str>,
+    /// Of the network, where a password was tried.
+    budgets: &'a [Budget],
+    network: ClientNetwork,
+}
+
+/// Compares with every hash, in a time that says nothing about them.
+fn proves(hashes: &[(HashSettings, String)], stored: &str) -> bool {
+    hashes.iter().fold(false, |found, (_, hash)| {
+        found | bool::from(hash.as_bytes().ct_eq(stored.as_bytes()))
+    })
+}
+
+fn tell_limited(email: Option<String>, network: ClientNetwork, limited: Limited) {
+    tracing::warn!(
+        target: AUDIT,
+        event = "verify_refused",
+        reason = "rate_limited",
+        budget = limited.kind.name(),
+        until = %limited.until.to_rfc3339(),
+        email,
+        %network,
+        "verification refused"
+    );
 }
 
 impl Credentials {
@@ -199,13 +281,36 @@ impl Credentials {
 }
 
 impl VerifyOutcome {
-    fn label(&self) -> &'static str {
-        match self {
-            Self::Verified { .. } => "verified",
-            Self::WrongCredentials => "wrong_credentials",
+    /// Tells the audit log.
+    fn tell(&self, email: Option<String>, network: ClientNetwork) {
+        let reason = match self {
+            Self::Verified { .. } => {
+                tracing::info!(target: AUDIT, event = "verified", email, %network, "account verified");
+                return;
+            }
+            Self::WrongCode { attempts_left } => {
+                tracing::warn!(
+                    target: AUDIT,
+                    event = "code_wrong",
+                    attempts_left,
+                    email,
+                    %network,
+                    "wrong code"
+                );
+                return;
+            }
+            Self::Limited(limited) => return tell_limited(email, network, *limited),
+            Self::WrongCredentials => "unauthorized",
             Self::AlreadyVerified { .. } => "already_verified",
             Self::Stale => "code_stale",
-            Self::WrongCode { .. } => "code_wrong",
-        }
+        };
+        tracing::info!(
+            target: AUDIT,
+            event = "verify_refused",
+            reason,
+            email,
+            %network,
+            "verification refused"
+        );
     }
 }

@@ -1,6 +1,6 @@
 //! Accounts: verified addresses.
 
-use surrealdb::types::{RecordId, SurrealValue};
+use surrealdb::types::{RecordId, SurrealValue, Value};
 
 use super::{Store, StoreError, vars};
 
@@ -13,7 +13,18 @@ pub struct Account {
     pub typed_address: String,
     /// In PHC form.
     pub password_hash: String,
+    /// What told the claim apart that became this account.
+    pub claim_key: Option<String>,
 }
+
+/// What of an account is read.
+macro_rules! account_fields {
+    () => {
+        "address, typed_address, password_hash, claim_key"
+    };
+}
+
+pub(super) use account_fields;
 
 impl Store {
     /// The account of a canonical address.
@@ -21,13 +32,41 @@ impl Store {
     /// # Errors
     /// When the store fails.
     pub async fn account(&self, address: &str) -> Result<Option<Account>, StoreError> {
-        const ACCOUNT: &str =
-            "{ RETURN (SELECT address, typed_address, password_hash FROM ONLY $account) }";
+        const ACCOUNT: &str = concat!(
+            "{ RETURN (SELECT ",
+            account_fields!(),
+            " FROM ONLY $account) }"
+        );
         self.run(
             ACCOUNT,
             vars([("account", account_id(address).into_value())]),
         )
         .await
+    }
+
+    /// Replaces an account's hash, unless somebody else has done so.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn renew_password_hash(
+        &self,
+        account: &Account,
+        renewed: &str,
+    ) -> Result<(), StoreError> {
+        const RENEW_HASH: &str = "{
+            UPDATE $account SET password_hash = $renewed WHERE password_hash = $old;
+            RETURN NONE
+        }";
+        self.run::<Value>(
+            RENEW_HASH,
+            vars([
+                ("account", account_id(&account.address).into_value()),
+                ("old", account.password_hash.clone().into_value()),
+                ("renewed", renewed.into_value()),
+            ]),
+        )
+        .await
+        .map(drop)
     }
 }
 

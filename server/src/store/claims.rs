@@ -4,9 +4,15 @@ use std::ops::Bound;
 
 use chrono::{DateTime, Duration, Utc};
 use latchkey_app::domain::EmailAddress;
-use surrealdb::types::{Range, RecordId, RecordIdKey, RecordIdKeyRange, SurrealValue, Value};
+use surrealdb::types::{
+    Range, RecordId, RecordIdKey, RecordIdKeyRange, SurrealValue, Value, Variables,
+};
 
-use super::accounts::{Account, account_id};
+use super::accounts::{Account, account_fields, account_id};
+use super::budgets::{
+    AddressLedger, Budget, LONG_CODE_DIGITS, LONG_CODES_FOR, Limited, LimitedRow, check_budgets,
+    check_ledger, spend_budgets, spend_ledger, wanted,
+};
 use super::{ClaimId, Store, StoreError, vars};
 
 /// One attempt to get an account.
@@ -54,6 +60,12 @@ impl Claim {
         EmailAddress::parse(&self.typed_address).ok()
     }
 
+    /// Its address as a log may show it; `None` only when the row is damaged.
+    #[must_use]
+    pub fn masked_address(&self) -> Option<String> {
+        self.email().map(|email| email.masked())
+    }
+
     /// Whether the current code can still be right.
     #[must_use]
     pub fn is_live(&self, now: DateTime<Utc>) -> bool {
@@ -71,8 +83,18 @@ pub struct Registering<'a> {
     /// Used when this is a new claim.
     pub reference: String,
     pub rules: Renewal,
+    pub spending: Spending<'a>,
+    /// When everybody together may make new claims again; `None`: now.
+    pub strangers_wait_until: Option<DateTime<Utc>>,
     /// Whether an address that is verified gets no claim but the answer that it is.
     pub reveal_existing: bool,
+}
+
+/// What a mail costs whoever causes it.
+#[derive(Clone, Copy)]
+pub struct Spending<'a> {
+    pub budgets: &'a [Budget],
+    pub ledger: &'a AddressLedger,
 }
 
 /// What a new or renewed claim is given.
@@ -87,9 +109,15 @@ pub struct Renewal {
 /// What became of a sign-up.
 pub enum Registered {
     /// The claim stands and its mail is in the outbox.
-    Claimed(Box<Claim>),
-    /// The address is verified, and `reveal_existing` was asked for; nothing was changed.
+    Claimed {
+        claim: Box<Claim>,
+        /// Whether there was none before.
+        is_new: bool,
+    },
+    /// The address is verified, and `reveal_existing` was asked for; only budgets were spent.
     Taken,
+    /// A budget is spent; nothing was changed.
+    Limited(Limited),
 }
 
 /// What became of a wish for another mail.
@@ -98,6 +126,8 @@ pub enum Renewed {
     Renewed(Box<Claim>),
     /// The last one was asked for less than the cooldown ago; nothing was changed.
     TooSoon(Box<Claim>),
+    /// A budget is spent; nothing was changed.
+    Limited(Limited),
     /// There is no such claim any more.
     Gone,
 }
@@ -109,6 +139,11 @@ pub struct Guess<'a> {
     pub seed: &'a str,
     pub delivery: i64,
     pub right: bool,
+    /// The password's hash under today's parameters, for the account; `None`: the claim's.
+    pub renewed_hash: Option<&'a str>,
+    /// Budgets that must not be spent: others may have failed at the same time.
+    pub budgets: &'a [Budget],
+    pub ledger: &'a AddressLedger,
 }
 
 /// What a guess came to, once it is charged.
@@ -120,15 +155,31 @@ pub enum GuessResult {
     Wrong { attempts_left: u32 },
     /// There was no attempt to charge: the code is stale, used up or replaced.
     Stale,
+    /// A budget is spent: the guess was neither charged nor judged.
+    Limited(Limited),
 }
 
 /// A claim that is stale keeps its seed and takes the next number; one that has expired, swept
-/// or not, begins anew with another seed, so that no code ever comes twice.
-const REGISTER: &str = "{
-    LET $taken = record::exists($account);
-    IF $taken AND $reveal { RETURN NONE };
+/// or not, begins anew with another seed, so that no code ever comes twice. A short code is stale
+/// once its address has long ones. Only who made the claim, with this very password, is known
+/// here: for strangers everything depends on budgets alone.
+const REGISTER: &str = concat!(
+    "{",
+    check_budgets!(),
+    check_ledger!(),
+    "
     LET $old = (SELECT * FROM ONLY $claim WHERE expires_at > $now);
-    LET $live = $old != NONE AND $old.attempts_left > 0 AND $old.code_expires_at > $now;
+    IF $old = NONE AND $strangers_wait_until != NONE {
+        RETURN { limited: { budget: 'all_sign_ups', until: $strangers_wait_until } }
+    };",
+    spend_budgets!(),
+    "
+    LET $taken = record::exists($account);
+    IF $taken AND $reveal { RETURN { claim: NONE } };",
+    spend_ledger!(),
+    "
+    LET $live = $old != NONE AND $old.attempts_left > 0 AND $old.code_expires_at > $now
+        AND !($long AND $old.digits < $long_digits);
     UPSERT ONLY $claim CONTENT {
         address: $address,
         key: $key,
@@ -137,7 +188,9 @@ const REGISTER: &str = "{
         reference: $old.reference ?? $reference,
         seed: $old.seed ?? $seed,
         delivery: IF $live { $old.delivery } ELSE { ($old.delivery ?? 0) + 1 },
-        digits: IF $live { $old.digits } ELSE { $digits },
+        digits: IF $live { $old.digits }
+            ELSE IF $long { math::max([$digits, $long_digits]) }
+            ELSE { $digits },
         attempts_left: IF $live { $old.attempts_left } ELSE { $attempts },
         mail: 'queued',
         requested_at: $now,
@@ -147,18 +200,29 @@ const REGISTER: &str = "{
     };
     UPSERT ONLY $outbox SET address = $address, key = $key, ticket = rand::id(),
         telling = telling ?? false, tries = 0, due_at = $now, queued_at = $now;
-    RETURN (SELECT * FROM ONLY $claim)
-}";
+    RETURN { claim: (SELECT * FROM ONLY $claim), is_new: $old = NONE }
+}"
+);
 
 /// The same for a claim that is known to be one's own; within the cooldown nothing happens.
-const RENEW: &str = "{
+const RENEW: &str = concat!(
+    "{",
+    check_budgets!(),
+    "
     LET $old = (SELECT * FROM ONLY $claim WHERE expires_at > $now);
-    IF $old = NONE { RETURN { renewed: false, claim: NONE } };
-    IF $old.requested_at > $cooldown_since { RETURN { renewed: false, claim: $old } };
-    LET $live = $old.attempts_left > 0 AND $old.code_expires_at > $now;
+    IF $old = NONE { RETURN { renewed: false } };
+    IF $old.requested_at > $cooldown_since { RETURN { renewed: false, claim: $old } };",
+    check_ledger!(),
+    spend_budgets!(),
+    spend_ledger!(),
+    "
+    LET $live = $old.attempts_left > 0 AND $old.code_expires_at > $now
+        AND !($long AND $old.digits < $long_digits);
     UPDATE ONLY $claim SET
         delivery = IF $live { delivery } ELSE { delivery + 1 },
-        digits = IF $live { digits } ELSE { $digits },
+        digits = IF $live { digits }
+            ELSE IF $long { math::max([$digits, $long_digits]) }
+            ELSE { $digits },
         attempts_left = IF $live { attempts_left } ELSE { $attempts },
         code_expires_at = IF $live { code_expires_at } ELSE { $code_expires_at },
         mail = 'queued', requested_at = $now, expires_at = $expires_at;
@@ -166,36 +230,68 @@ const RENEW: &str = "{
         ticket = rand::id(), telling = telling ?? false, tries = 0, due_at = $now,
         queued_at = $now;
     RETURN { renewed: true, claim: (SELECT * FROM ONLY $claim) }
-}";
+}"
+);
 
 const CLAIM: &str = "{ RETURN (SELECT * FROM ONLY $claim WHERE expires_at > $now) }";
 
-const CANDIDATES: &str = "{ RETURN {
-    account: (SELECT address, typed_address, password_hash FROM ONLY $account),
-    claims: (SELECT * FROM $claims WHERE expires_at > $now)
-} }";
+const CANDIDATES: &str = concat!(
+    "{ RETURN { account: (SELECT ",
+    account_fields!(),
+    " FROM ONLY $account), claims: (SELECT * FROM $claims WHERE expires_at > $now) } }"
+);
 
 /// The attempt and its outcome are one transaction: nobody learns the one without having paid
 /// the other. With the account the address's other claims become decoys: from outside they are
 /// what they were. Of two right codes at once one creates the account, the other meets it.
-const GUESS: &str = "{
+///
+/// Each wrong code goes into the address's ledger too. The one that fills it makes the address's
+/// codes long, the live ones included: a short code that had been mailed is stale from then on,
+/// or three guesses at each of ten mails would be left.
+const GUESS: &str = concat!(
+    "{",
+    check_budgets!(),
+    "
     LET $old = (SELECT * FROM ONLY $claim WHERE expires_at > $now);
+    LET $record = (SELECT * FROM ONLY $ledger);
+    LET $long = ($record.long_codes_until ?? $now) > $now;
     IF $old = NONE OR $old.seed != $seed OR $old.delivery != $delivery
-        OR $old.attempts_left <= 0 OR $old.code_expires_at <= $now { RETURN { outcome: 'stale' } };
+        OR $old.attempts_left <= 0 OR $old.code_expires_at <= $now
+        OR ($long AND $old.digits < $long_digits) { RETURN { outcome: 'stale' } };
     IF !$right OR record::exists($account) {
         UPDATE ONLY $claim SET attempts_left -= 1;
+        IF $counts {
+            LET $wrong = array::append(($record.wrong_codes ?? [])[WHERE $this > $month_ago], $now);
+            LET $full = array::len($wrong) >= $max_wrong_codes;
+            UPSERT ONLY $ledger SET
+                mails = mails ?? [],
+                notices = notices ?? [],
+                wrong_codes = IF $full { [] } ELSE { $wrong },
+                long_codes_until = IF $full { $month_ahead } ELSE { long_codes_until },
+                expires_at = $month_ahead
+        };
         RETURN { outcome: 'wrong', attempts_left: $old.attempts_left - 1 }
     };
     CREATE ONLY $account SET address = $old.address, typed_address = $old.typed_address,
-        password_hash = $old.password_hash, verified_at = $now;
+        password_hash = $renewed_hash ?? $old.password_hash, claim_key = $old.key,
+        verified_at = $now;
     DELETE $claim;
     DELETE $outbox;
     RETURN { outcome: 'verified' }
-}";
+}"
+);
+
+#[derive(SurrealValue)]
+struct RegisterRow {
+    limited: Option<LimitedRow>,
+    claim: Option<Claim>,
+    is_new: Option<bool>,
+}
 
 #[derive(SurrealValue)]
 struct RenewRow {
-    renewed: bool,
+    limited: Option<LimitedRow>,
+    renewed: Option<bool>,
     claim: Option<Claim>,
 }
 
@@ -207,7 +303,8 @@ struct CandidatesRow {
 
 #[derive(SurrealValue)]
 struct GuessRow {
-    outcome: String,
+    limited: Option<LimitedRow>,
+    outcome: Option<String>,
     attempts_left: Option<i64>,
 }
 
@@ -218,31 +315,34 @@ impl Store {
     /// When the store fails; then nothing is recorded.
     pub async fn register(&self, claim: Registering<'_>) -> Result<Registered, StoreError> {
         let now = self.clock.now();
-        let row: Option<Claim> = self
-            .run(
-                REGISTER,
-                vars([
-                    ("account", account_id(&claim.id.address).into_value()),
-                    ("claim", claim.id.claim().into_value()),
-                    ("outbox", claim.id.outbox().into_value()),
-                    ("reveal", claim.reveal_existing.into_value()),
-                    ("now", now.into_value()),
-                    ("address", claim.id.address.clone().into_value()),
-                    ("key", claim.id.key.clone().into_value()),
-                    ("typed_address", claim.email.typed().into_value()),
-                    ("password_hash", claim.password_hash.into_value()),
-                    ("seed", claim.seed.into_value()),
-                    ("reference", claim.reference.into_value()),
-                    ("digits", i64::from(claim.rules.digits).into_value()),
-                    ("attempts", i64::from(claim.rules.attempts).into_value()),
-                    ("code_expires_at", (now + claim.rules.code_ttl).into_value()),
-                    ("expires_at", (now + claim.rules.claim_ttl).into_value()),
-                ]),
-            )
-            .await?;
-        Ok(row.map_or(Registered::Taken, |claim| {
-            Registered::Claimed(Box::new(claim))
-        }))
+        let mut variables = vars([
+            ("account", account_id(&claim.id.address).into_value()),
+            ("claim", claim.id.claim().into_value()),
+            ("outbox", claim.id.outbox().into_value()),
+            ("reveal", claim.reveal_existing.into_value()),
+            (
+                "strangers_wait_until",
+                claim.strangers_wait_until.into_value(),
+            ),
+            ("now", now.into_value()),
+            ("address", claim.id.address.clone().into_value()),
+            ("key", claim.id.key.clone().into_value()),
+            ("typed_address", claim.email.typed().into_value()),
+            ("password_hash", claim.password_hash.into_value()),
+            ("seed", claim.seed.into_value()),
+            ("reference", claim.reference.into_value()),
+        ]);
+        variables.extend(claim.rules.variables(now));
+        variables.extend(claim.spending.variables(now));
+        let row: RegisterRow = self.run(REGISTER, variables).await?;
+        Ok(match (row.limited, row.claim) {
+            (Some(limited), _) => Registered::Limited(limited.limited()?),
+            (None, Some(claim)) => Registered::Claimed {
+                claim: Box::new(claim),
+                is_new: row.is_new.unwrap_or(true),
+            },
+            (None, None) => Registered::Taken,
+        })
     }
 
     /// Puts another mail of a claim into the outbox: with the same code while it lives, else
@@ -255,32 +355,23 @@ impl Store {
         id: &ClaimId,
         rules: Renewal,
         cooldown: Duration,
+        spending: Spending<'_>,
     ) -> Result<Renewed, StoreError> {
         let now = self.clock.now();
-        let row: RenewRow = self
-            .run(
-                RENEW,
-                vars([
-                    ("claim", id.claim().into_value()),
-                    ("outbox", id.outbox().into_value()),
-                    ("now", now.into_value()),
-                    ("cooldown_since", (now - cooldown).into_value()),
-                    ("digits", i64::from(rules.digits).into_value()),
-                    ("attempts", i64::from(rules.attempts).into_value()),
-                    ("code_expires_at", (now + rules.code_ttl).into_value()),
-                    ("expires_at", (now + rules.claim_ttl).into_value()),
-                ]),
-            )
-            .await?;
-        Ok(match row {
-            RenewRow { claim: None, .. } => Renewed::Gone,
-            RenewRow {
-                renewed: true,
-                claim: Some(claim),
-            } => Renewed::Renewed(Box::new(claim)),
-            RenewRow {
-                claim: Some(claim), ..
-            } => Renewed::TooSoon(Box::new(claim)),
+        let mut variables = vars([
+            ("claim", id.claim().into_value()),
+            ("outbox", id.outbox().into_value()),
+            ("now", now.into_value()),
+            ("cooldown_since", (now - cooldown).into_value()),
+        ]);
+        variables.extend(rules.variables(now));
+        variables.extend(spending.variables(now));
+        let row: RenewRow = self.run(RENEW, variables).await?;
+        Ok(match (row.limited, row.claim.map(Box::new)) {
+            (Some(limited), _) => Renewed::Limited(limited.limited()?),
+            (None, None) => Renewed::Gone,
+            (None, Some(claim)) if row.renewed == Some(true) => Renewed::Renewed(claim),
+            (None, Some(claim)) => Renewed::TooSoon(claim),
         })
     }
 
@@ -325,27 +416,55 @@ impl Store {
     /// # Errors
     /// When the store fails; then the guess is not answered.
     pub async fn guess(&self, guess: Guess<'_>) -> Result<GuessResult, StoreError> {
-        let row: GuessRow = self
-            .run(
-                GUESS,
-                vars([
-                    ("account", account_id(&guess.id.address).into_value()),
-                    ("claim", guess.id.claim().into_value()),
-                    ("outbox", guess.id.outbox().into_value()),
-                    ("seed", guess.seed.into_value()),
-                    ("delivery", guess.delivery.into_value()),
-                    ("right", guess.right.into_value()),
-                    ("now", self.clock.now().into_value()),
-                ]),
-            )
-            .await?;
-        Ok(match (row.outcome.as_str(), row.attempts_left) {
-            ("verified", _) => GuessResult::Verified,
-            ("wrong", Some(left)) => GuessResult::Wrong {
+        let now = self.clock.now();
+        let mut variables = vars([
+            ("account", account_id(&guess.id.address).into_value()),
+            ("claim", guess.id.claim().into_value()),
+            ("outbox", guess.id.outbox().into_value()),
+            ("seed", guess.seed.into_value()),
+            ("delivery", guess.delivery.into_value()),
+            ("right", guess.right.into_value()),
+            (
+                "renewed_hash",
+                guess.renewed_hash.map(str::to_owned).into_value(),
+            ),
+            ("budgets", wanted(guess.budgets)),
+            ("long_digits", LONG_CODE_DIGITS.into_value()),
+            ("month_ahead", (now + LONG_CODES_FOR).into_value()),
+            ("now", now.into_value()),
+        ]);
+        variables.extend(vars(guess.ledger.variables(now)));
+        let row: GuessRow = self.run(GUESS, variables).await?;
+        if let Some(limited) = row.limited {
+            return Ok(GuessResult::Limited(limited.limited()?));
+        }
+        Ok(match (row.outcome.as_deref(), row.attempts_left) {
+            (Some("verified"), _) => GuessResult::Verified,
+            (Some("wrong"), Some(left)) => GuessResult::Wrong {
                 attempts_left: u32::try_from(left).unwrap_or(0),
             },
             _ => GuessResult::Stale,
         })
+    }
+}
+
+impl Renewal {
+    fn variables(self, now: DateTime<Utc>) -> Variables {
+        vars([
+            ("digits", i64::from(self.digits).into_value()),
+            ("long_digits", LONG_CODE_DIGITS.into_value()),
+            ("attempts", i64::from(self.attempts).into_value()),
+            ("code_expires_at", (now + self.code_ttl).into_value()),
+            ("expires_at", (now + self.claim_ttl).into_value()),
+        ])
+    }
+}
+
+impl Spending<'_> {
+    fn variables(self, now: DateTime<Utc>) -> Variables {
+        let mut variables = vars(self.ledger.variables(now));
+        variables.insert("budgets", wanted(self.budgets));
+        variables
     }
 }
 

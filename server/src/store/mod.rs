@@ -4,7 +4,9 @@
 //! runs into another transaction it is tried again as a whole. Values are always bound.
 
 mod accounts;
+mod budgets;
 mod claims;
+mod hash_parameters;
 mod outbox;
 mod schema;
 mod sessions;
@@ -27,8 +29,9 @@ use crate::config::DatabaseConfig;
 use crate::entropy::jitter;
 
 pub use accounts::Account;
-pub use claims::{Claim, Guess, GuessResult, Registered, Registering, Renewal, Renewed};
-pub use outbox::{LeasedMail, Outgoing};
+pub use budgets::{AddressLedger, Budget, BudgetKind, Limited};
+pub use claims::{Claim, Guess, GuessResult, Registered, Registering, Renewal, Renewed, Spending};
+pub use outbox::{LeasedMail, MailRules, Outgoing};
 pub use sessions::SessionRecords;
 
 /// How often a statement is tried when other transactions keep getting in its way.
@@ -148,9 +151,14 @@ impl Store {
         const SWEEP: &str = "{
             LET $claims = (SELECT VALUE id FROM claim WHERE expires_at <= $now LIMIT $limit);
             LET $sessions = (SELECT VALUE id FROM session WHERE expires_at <= $now LIMIT $limit);
+            LET $budgets = (SELECT VALUE id FROM budget WHERE full_at <= $now LIMIT $limit);
+            LET $ledgers =
+                (SELECT VALUE id FROM address_ledger WHERE expires_at <= $now LIMIT $limit);
             DELETE $claims;
             DELETE $sessions;
-            RETURN count($claims) + count($sessions)
+            DELETE $budgets;
+            DELETE $ledgers;
+            RETURN count($claims) + count($sessions) + count($budgets) + count($ledgers)
         }";
         self.run(
             SWEEP,

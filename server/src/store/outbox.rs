@@ -4,6 +4,7 @@ use chrono::{DateTime, Duration, Utc};
 use surrealdb::types::{SurrealValue, Value};
 
 use super::accounts::account_id;
+use super::budgets::{LONG_CODE_DIGITS, ledger_id};
 use super::claims::Claim;
 use super::{ClaimId, Store, StoreError, vars};
 
@@ -31,6 +32,16 @@ impl LeasedMail {
     }
 }
 
+/// What decides what a leased mail turns out to be.
+pub struct MailRules {
+    /// The address's ledger.
+    pub ledger: String,
+    pub code_ttl: Duration,
+    /// How long an owner is left in peace between two words, and how many there are in a day.
+    pub quiet: Duration,
+    pub notices_per_day: u32,
+}
+
 /// What a leased mail turns out to be when it is about to leave.
 pub enum Outgoing {
     /// The code of this claim, which is live.
@@ -38,8 +49,8 @@ pub enum Outgoing {
     /// Word to the owner of a verified address that somebody tried to sign up with it.
     AlreadyRegistered(Box<Claim>),
     /// The owner was told a while ago: nothing to send, but to whoever made the claim it must
-    /// look as if a mail had left.
-    Silence(Box<Claim>),
+    /// look as if a mail had left, and met what the last word to the owner met.
+    Silence { claim: Box<Claim>, refused: bool },
     /// The claim is gone or its guesses are used up, or a later wish for a mail took the place.
     Nothing,
 }
@@ -53,8 +64,9 @@ const LEASE: &str = "{
 
 /// A code that died while it waited is replaced by the next one: no mail carries a dead code. Its
 /// attempts are not renewed, for nobody paid for them. Whichever mail tells the owner takes the
-/// hour for itself, so that of many at once one does; its retries go on telling, even when guesses
-/// have used the claim up. A lease that was taken over (`tries`) has no say any more.
+/// hour for itself, so that of many at once one does, and of a day only so many; its retries go on
+/// telling, even when guesses have used the claim up. A lease that was taken over (`tries`) has no
+/// say any more.
 const PREPARE: &str = "{
     LET $row = (SELECT ticket, tries, telling FROM ONLY $outbox);
     IF $row = NONE OR $row.ticket != $ticket OR $row.tries != $tries {
@@ -62,22 +74,37 @@ const PREPARE: &str = "{
     };
     LET $old = (SELECT * FROM ONLY $claim WHERE expires_at > $now);
     LET $verified = record::exists($account);
-    LET $told = (SELECT VALUE notified_at FROM ONLY $account);
-    LET $tell = $verified AND ($row.telling OR $told = NONE OR $told <= $quiet_since);
+    LET $owner = (SELECT notified_at, notice_refused FROM ONLY $account);
+    LET $record = (SELECT * FROM ONLY $ledger);
+    LET $long = ($record.long_codes_until ?? $now) > $now;
+    LET $notices = ($record.notices ?? [])[WHERE $this > $day_ago];
+    LET $tell = $verified AND ($row.telling OR (
+        ($owner.notified_at = NONE OR $owner.notified_at <= $quiet_since)
+        AND array::len($notices) < $max_notices
+    ));
     IF $old = NONE OR ($old.attempts_left <= 0 AND !$tell) {
         UPDATE $claim SET mail = 'taken' WHERE mail = 'queued';
         DELETE $outbox;
         RETURN { kind: 'nothing', claim: NONE }
     };
-    IF $old.code_expires_at <= $now {
-        UPDATE ONLY $claim SET delivery += 1, code_expires_at = $code_expires_at
+    IF $old.code_expires_at <= $now OR ($long AND $old.digits < $long_digits) {
+        UPDATE ONLY $claim SET delivery += 1, code_expires_at = $code_expires_at,
+            digits = IF $long { math::max([digits, $long_digits]) } ELSE { digits }
     };
     IF $tell AND !$row.telling {
         UPDATE $account SET notified_at = $now;
-        UPDATE $outbox SET telling = true
+        UPDATE $outbox SET telling = true;
+        UPSERT ONLY $ledger SET
+            mails = mails ?? [],
+            notices = array::append($notices, $now),
+            wrong_codes = wrong_codes ?? [],
+            expires_at = time::max([expires_at ?? $now, $now + 1d])
     };
     RETURN {
-        kind: IF !$verified { 'code' } ELSE IF $tell { 'already_registered' } ELSE { 'silence' },
+        kind: IF !$verified { 'code' }
+            ELSE IF $tell { 'already_registered' }
+            ELSE IF $owner.notice_refused ?? false { 'refused_silence' }
+            ELSE { 'silence' },
         claim: (SELECT * FROM ONLY $claim)
     }
 }";
@@ -88,6 +115,7 @@ const TAKEN: &str = "{
     LET $mine = $row.ticket = $ticket AND $row.tries = $tries;
     UPDATE $claim SET code_expires_at = $code_expires_at, mail = IF $mine { 'taken' } ELSE { mail }
         WHERE seed = $seed AND delivery = $delivery;
+    IF $told { UPDATE $account SET notice_refused = false };
     IF $mine { DELETE $outbox } ELSE IF $told { UPDATE $outbox SET telling = false };
     RETURN NONE
 }";
@@ -95,6 +123,7 @@ const TAKEN: &str = "{
 const REFUSED: &str = "{
     LET $row = (SELECT ticket, tries FROM ONLY $outbox);
     LET $mine = $row.ticket = $ticket AND $row.tries = $tries;
+    IF $told { UPDATE $account SET notice_refused = true };
     IF $mine {
         UPDATE $claim SET mail = 'refused';
         DELETE $outbox
@@ -156,8 +185,7 @@ impl Store {
     pub async fn prepare_mail(
         &self,
         mail: &LeasedMail,
-        code_ttl: Duration,
-        quiet: Duration,
+        rules: &MailRules,
     ) -> Result<Outgoing, StoreError> {
         let now = self.clock.now();
         let row: OutgoingRow = self
@@ -170,15 +198,26 @@ impl Store {
                     ("ticket", mail.ticket.clone().into_value()),
                     ("tries", mail.tries.into_value()),
                     ("now", now.into_value()),
-                    ("quiet_since", (now - quiet).into_value()),
-                    ("code_expires_at", (now + code_ttl).into_value()),
+                    ("ledger", ledger_id(&rules.ledger).into_value()),
+                    ("quiet_since", (now - rules.quiet).into_value()),
+                    ("day_ago", (now - Duration::days(1)).into_value()),
+                    ("max_notices", i64::from(rules.notices_per_day).into_value()),
+                    ("long_digits", LONG_CODE_DIGITS.into_value()),
+                    ("code_expires_at", (now + rules.code_ttl).into_value()),
                 ]),
             )
             .await?;
         Ok(match (row.kind.as_str(), row.claim.map(Box::new)) {
             ("code", Some(claim)) => Outgoing::Code(claim),
             ("already_registered", Some(claim)) => Outgoing::AlreadyRegistered(claim),
-            ("silence", Some(claim)) => Outgoing::Silence(claim),
+            ("silence", Some(claim)) => Outgoing::Silence {
+                claim,
+                refused: false,
+            },
+            ("refused_silence", Some(claim)) => Outgoing::Silence {
+                claim,
+                refused: true,
+            },
             _ => Outgoing::Nothing,
         })
     }
@@ -199,6 +238,7 @@ impl Store {
             vars([
                 ("claim", mail.claim().claim().into_value()),
                 ("outbox", mail.claim().outbox().into_value()),
+                ("account", account_id(&mail.address).into_value()),
                 ("ticket", mail.ticket.clone().into_value()),
                 ("tries", mail.tries.into_value()),
                 ("told", told.into_value()),
@@ -214,16 +254,18 @@ impl Store {
         .map(drop)
     }
 
-    /// Records that the relay refused the mail for good.
+    /// Records that the relay refused the mail for good; `told` says that it was to tell an owner.
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn mail_refused(&self, mail: &LeasedMail) -> Result<(), StoreError> {
+    pub async fn mail_refused(&self, mail: &LeasedMail, told: bool) -> Result<(), StoreError> {
         self.run::<Value>(
             REFUSED,
             vars([
                 ("claim", mail.claim().claim().into_value()),
                 ("outbox", mail.claim().outbox().into_value()),
+                ("account", account_id(&mail.address).into_value()),
+                ("told", told.into_value()),
                 ("ticket", mail.ticket.clone().into_value()),
                 ("tries", mail.tries.into_value()),
             ]),

@@ -11,6 +11,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
         include_str!("schema/001_accounts_and_claims.surql"),
     ),
     ("002_sessions", include_str!("schema/002_sessions.surql")),
+    ("003_budgets", include_str!("schema/003_budgets.surql")),
 ];
 
 const DEFINE_MIGRATION: &str = "

@@ -1,5 +1,8 @@
 //! The use cases against a real store on disk, with a clock in the test's hand.
 
+mod budgets;
+mod interleavings;
+
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -13,7 +16,7 @@ use crate::clock::Clock;
 use crate::config::DatabaseConfig;
 use crate::entropy::SystemEntropy;
 use crate::network::ClientNetwork;
-use crate::store::{Claim, LeasedMail, Outgoing};
+use crate::store::{Claim, LeasedMail, MailRules, Outgoing};
 
 struct ManualClock(Mutex<DateTime<Utc>>);
 
@@ -54,20 +57,33 @@ impl Story {
                 .await
                 .unwrap(),
         );
-        let registration = Registration::new(
-            store.clone(),
-            HashingPool::start(8, 1, 1, 1).unwrap(),
-            SecretKeys::derive(&[9; 32]),
-            clock.clone(),
-            Arc::new(SystemEntropy),
-            Settings::from_config(&config),
-            Arc::new(Notify::new()),
-        );
+        let registration = Self::registration(&config, &store, &clock);
         Self {
             registration: Arc::new(registration),
             clock,
             store,
             _folder: folder,
+        }
+    }
+
+    /// One instance of the use cases; several may share a store.
+    fn registration(config: &Config, store: &Arc<Store>, clock: &Arc<ManualClock>) -> Registration {
+        let keys = SecretKeys::derive(&[9; 32]);
+        let parameters = HashParameters {
+            memory_kib: 8,
+            iterations: 1,
+            parallelism: 1,
+        };
+        Registration {
+            store: store.clone(),
+            hashing: HashingPool::start(parameters, 1, &SystemEntropy).unwrap(),
+            budgets: Budgets::new(config.limits.clone(), true, keys.clone()),
+            keys,
+            clock: clock.clone(),
+            entropy: Arc::new(SystemEntropy),
+            settings: Settings::from_config(config),
+            former_parameters: Vec::new(),
+            mail_bell: Arc::new(Notify::new()),
         }
     }
 
@@ -79,6 +95,7 @@ impl Story {
         match self.try_register(password).await {
             RegisterOutcome::Accepted { claim, code } => (*claim, code.unwrap()),
             RegisterOutcome::EmailTaken => panic!("the address is taken"),
+            RegisterOutcome::Limited(limited) => panic!("{limited:?}"),
         }
     }
 
@@ -109,7 +126,7 @@ impl Story {
 
     async fn prepare(&self, mail: &LeasedMail) -> Outgoing {
         self.store
-            .prepare_mail(mail, TimeDelta::seconds(60), TimeDelta::hours(1))
+            .prepare_mail(mail, &mail_rules(EMAIL))
             .await
             .unwrap()
     }
@@ -120,7 +137,7 @@ impl Story {
         for mail in &leased {
             if let Outgoing::Code(claim)
             | Outgoing::AlreadyRegistered(claim)
-            | Outgoing::Silence(claim) = self.prepare(mail).await
+            | Outgoing::Silence { claim, .. } = self.prepare(mail).await
             {
                 self.store
                     .mail_taken(mail, &claim, TimeDelta::seconds(60), false)
@@ -140,8 +157,18 @@ fn secret(text: &str) -> Password {
     Password::presented(text).unwrap()
 }
 
+fn mail_rules(address: &str) -> MailRules {
+    MailRules {
+        ledger: SecretKeys::derive(&[9; 32]).address_ledger(address),
+        code_ttl: TimeDelta::seconds(60),
+        quiet: TimeDelta::hours(1),
+        notices_per_day: 3,
+    }
+}
+
+/// A developer's own, which no budget limits.
 fn network() -> ClientNetwork {
-    IpAddr::from([192, 0, 2, 1]).into()
+    IpAddr::from([127, 0, 0, 1]).into()
 }
 
 /// Some code that is not this one.
@@ -501,7 +528,7 @@ async fn what_became_of_an_earlier_mail_changes_nothing_about_a_later_one() {
         .mail_taken(&slow, &slow_claim, ttl, false)
         .await
         .unwrap();
-    story.store.mail_refused(&slow).await.unwrap();
+    story.store.mail_refused(&slow, false).await.unwrap();
     story
         .store
         .postpone_mail(&slow, TimeDelta::hours(1))
@@ -612,7 +639,10 @@ async fn an_owner_is_told_once_though_the_stranger_repeats_the_sign_up_meanwhile
         .await
         .unwrap();
     let again = story.lease().await.remove(0);
-    assert!(matches!(story.prepare(&again).await, Outgoing::Silence(_)));
+    assert!(matches!(
+        story.prepare(&again).await,
+        Outgoing::Silence { .. }
+    ));
 }
 
 #[tokio::test]
@@ -623,7 +653,7 @@ async fn a_lease_that_was_taken_over_has_no_say_any_more() {
     story.pass(31);
     let now_leased = story.lease().await.remove(0);
     assert!(matches!(story.prepare(&late).await, Outgoing::Nothing));
-    story.store.mail_refused(&late).await.unwrap();
+    story.store.mail_refused(&late, false).await.unwrap();
     assert!(matches!(
         story.prepare(&now_leased).await,
         Outgoing::Code(_)

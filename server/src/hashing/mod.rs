@@ -1,0 +1,292 @@
+//! Argon2id on a fixed set of workers.
+//!
+//! Each worker owns its memory for good, so the memory of hashing is bounded whatever comes in.
+//! The queue is bounded and fair: networks take turns, so one that sends a thousand passwords
+//! waits for itself. What cannot be hashed soon is refused at once rather than late.
+
+mod phc;
+mod queue;
+mod recent;
+
+use std::panic::{self, AssertUnwindSafe};
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use argon2::{Algorithm, Argon2, Block, Params, Version};
+use latchkey_app::domain::Password;
+use thiserror::Error;
+use tokio::sync::oneshot;
+use zeroize::Zeroizing;
+
+use self::queue::{Job, MAX_WAIT, Queue, busy};
+use self::recent::RecentHashes;
+use crate::entropy::Entropy;
+use crate::network::ClientNetwork;
+
+pub use phc::{HashParameters, HashSettings};
+
+/// In bytes: 256 bits, as RFC 9106 §3.1 recommends.
+const HASH_LENGTH: usize = 32;
+
+/// Places in the queue for each worker: at 20 ms a hash, a full queue is about MAX_WAIT / 2 long.
+const QUEUE_PER_WORKER: usize = 48;
+
+/// Why a password was not hashed.
+#[derive(Debug, Error)]
+pub enum HashingError {
+    /// Too many passwords wait already.
+    #[error("too many passwords wait to be hashed")]
+    Busy {
+        /// When it is worth trying again.
+        retry_after: Duration,
+    },
+    /// The stored parameters are not Argon2's, or the memory for them cannot be had.
+    #[error("the password could not be hashed: {0}")]
+    Failed(argon2::Error),
+    /// A fault of this program.
+    #[error("the password could not be hashed: the worker panicked")]
+    Panicked,
+}
+
+/// The pool. Dropping it ends the workers once the queue is empty.
+pub struct HashingPool {
+    queue: Arc<Queue>,
+    recent: RecentHashes,
+    parameters: HashParameters,
+}
+
+impl HashingPool {
+    /// Starts `workers` threads, each with memory for the given parameters.
+    ///
+    /// # Errors
+    /// When the parameters are not Argon2's, or a thread, its memory, or randomness cannot be had.
+    pub fn start(
+        parameters: HashParameters,
+        workers: usize,
+        entropy: &dyn Entropy,
+    ) -> anyhow::Result<Self> {
+        let params =
+            argon2_params(parameters).map_err(|error| anyhow::anyhow!("hash.*: {error}"))?;
+        let queue = Arc::new(Queue::new(workers * QUEUE_PER_WORKER));
+        for number in 0..workers {
+            let queue = Arc::clone(&queue);
+            let memory = vec![Block::new(); params.block_count()];
+            thread::Builder::new()
+                .name(format!("hash-{number}"))
+                .spawn(move || work(&queue, memory))
+                .context("Failed to start a hashing worker")?;
+        }
+        Ok(Self {
+            queue,
+            recent: RecentHashes::new(entropy)?,
+            parameters,
+        })
+    }
+
+    /// The parameters for new passwords.
+    #[must_use]
+    pub fn parameters(&self) -> HashParameters {
+        self.parameters
+    }
+
+    /// The parameters for new passwords, with this salt.
+    #[must_use]
+    pub fn settings(&self, salt: [u8; 16]) -> HashSettings {
+        HashSettings {
+            parameters: self.parameters,
+            salt,
+        }
+    }
+
+    /// Hashes a password; the result is in PHC form.
+    ///
+    /// # Errors
+    /// [`HashingError::Busy`] at once when the queue is full, or when the wait became too long.
+    pub async fn hash(
+        &self,
+        password: Password,
+        settings: HashSettings,
+        network: ClientNetwork,
+    ) -> Result<String, HashingError> {
+        let (answer, answered) = oneshot::channel();
+        self.queue.push(
+            network,
+            Job {
+                password,
+                settings,
+                deadline: Instant::now() + MAX_WAIT,
+                answer,
+            },
+        )?;
+        answered.await.unwrap_or_else(|_| Err(busy()))
+    }
+
+    /// The hash of a password that is to be proven: from memory when it was kept moments ago.
+    ///
+    /// # Errors
+    /// As [`Self::hash`].
+    pub async fn hash_or_recall(
+        &self,
+        password: Password,
+        settings: HashSettings,
+        network: ClientNetwork,
+    ) -> Result<String, HashingError> {
+        match self.recent.recall(&password, settings) {
+            Some(phc) => Ok(phc),
+            None => self.hash(password, settings, network).await,
+        }
+    }
+
+    /// Keeps a hash for a few minutes: of a password that made a claim, or was right.
+    pub fn keep(&self, password: &Password, settings: HashSettings, phc: &str) {
+        self.recent.keep(password, settings, phc);
+    }
+}
+
+impl Drop for HashingPool {
+    fn drop(&mut self) {
+        self.queue.close();
+    }
+}
+
+fn work(queue: &Queue, mut memory: Vec<Block>) {
+    while let Some(job) = queue.pop() {
+        if job.answer.is_closed() {
+            continue;
+        }
+        let result = if Instant::now() > job.deadline {
+            Err(busy())
+        } else {
+            // A worker that panicked would be missing for good.
+            let hashed = panic::catch_unwind(AssertUnwindSafe(|| {
+                compute(&job.password, job.settings, &mut memory)
+            }));
+            hashed.unwrap_or(Err(HashingError::Panicked))
+        };
+        // Nobody waits any more when the request was given up: then the hash is of no use.
+        let _ = job.answer.send(result);
+    }
+}
+
+fn compute(
+    password: &Password,
+    settings: HashSettings,
+    memory: &mut [Block],
+) -> Result<String, HashingError> {
+    let params = argon2_params(settings.parameters).map_err(HashingError::Failed)?;
+    let blocks = params.block_count();
+    let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
+    let mut hash = Zeroizing::new([0; HASH_LENGTH]);
+    // Parameters of an older configuration may ask for more than this worker owns.
+    let mut larger = Vec::new();
+    let memory = if blocks <= memory.len() {
+        &mut memory[..blocks]
+    } else {
+        larger.resize(blocks, Block::new());
+        &mut larger[..]
+    };
+    argon2
+        .hash_password_into_with_memory(
+            password.expose().as_bytes(),
+            &settings.salt,
+            &mut *hash,
+            memory,
+        )
+        .map_err(HashingError::Failed)?;
+    Ok(settings.phc(&*hash))
+}
+
+fn argon2_params(parameters: HashParameters) -> Result<Params, argon2::Error> {
+    Params::new(
+        parameters.memory_kib,
+        parameters.iterations,
+        parameters.parallelism,
+        Some(HASH_LENGTH),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::entropy::SystemEntropy;
+    use std::net::{IpAddr, Ipv4Addr};
+
+    fn network(last: u8) -> ClientNetwork {
+        IpAddr::V4(Ipv4Addr::new(192, 0, 2, last)).into()
+    }
+
+    fn password(text: &str) -> Password {
+        Password::presented(text).unwrap()
+    }
+
+    fn pool(memory_kib: u32, iterations: u32) -> HashingPool {
+        let parameters = HashParameters {
+            memory_kib,
+            iterations,
+            parallelism: 1,
+        };
+        HashingPool::start(parameters, 1, &SystemEntropy).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_hash_is_what_the_reference_says() {
+        // RFC 9106 has no vector without a secret; this one is the reference program's:
+        // echo -n password | argon2 somesaltsomesalt -id -t 2 -k 256 -p 1 -l 32
+        let pool = pool(256, 2);
+        let settings = pool.settings(*b"somesaltsomesalt");
+        let phc = pool
+            .hash(password("password"), settings, network(1))
+            .await
+            .unwrap();
+        assert!(phc.starts_with("$argon2id$v=19$m=256,t=2,p=1$c29tZXNhbHRzb21lc2FsdA$"));
+        assert_eq!(HashSettings::of(&phc), Some(settings));
+        let parsed = argon2::password_hash::phc::PasswordHash::new(&phc).unwrap();
+        use argon2::PasswordVerifier;
+        assert!(
+            Argon2::default()
+                .verify_password(b"password", &parsed)
+                .is_ok()
+        );
+        assert!(
+            Argon2::default()
+                .verify_password(b"passwort", &parsed)
+                .is_err()
+        );
+    }
+
+    #[tokio::test]
+    async fn settings_of_another_configuration_still_hash() {
+        let pool = pool(64, 1);
+        let mut settings = pool.settings([7; 16]);
+        settings.parameters.memory_kib = 512;
+        let larger = pool
+            .hash(password("x"), settings, network(1))
+            .await
+            .unwrap();
+        assert_eq!(HashSettings::of(&larger), Some(settings));
+        settings.parameters.memory_kib = 8;
+        let smaller = pool
+            .hash(password("x"), settings, network(1))
+            .await
+            .unwrap();
+        assert_ne!(larger, smaller);
+    }
+
+    #[tokio::test]
+    async fn what_was_kept_is_not_hashed_again() {
+        let pool = pool(8, 1);
+        let settings = pool.settings([1; 16]);
+        // A hash that no worker would come to.
+        pool.keep(&password("testpassword"), settings, "$kept");
+        let recalled = pool
+            .hash_or_recall(password("testpassword"), settings, network(1))
+            .await;
+        assert_eq!(recalled.unwrap(), "$kept");
+        let other = pool
+            .hash_or_recall(password("testpasswore"), settings, network(1))
+            .await;
+        assert!(other.unwrap().starts_with("$argon2id$"));
+    }
+}

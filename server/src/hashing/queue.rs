@@ -1,0 +1,204 @@
+//! The queue in front of the workers: bounded, and fair between client networks.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use latchkey_app::domain::Password;
+use tokio::sync::oneshot;
+
+use super::{HashSettings, HashingError};
+use crate::network::ClientNetwork;
+
+/// Who waits longer than this has probably gone: their place is better used for somebody else.
+pub(super) const MAX_WAIT: Duration = Duration::from_secs(2);
+
+/// A password on its way to a worker.
+pub(super) struct Job {
+    pub password: Password,
+    pub settings: HashSettings,
+    pub deadline: Instant,
+    pub answer: oneshot::Sender<Result<String, HashingError>>,
+}
+
+#[derive(Default)]
+struct Waiting {
+    /// One line a network.
+    lines: HashMap<ClientNetwork, VecDeque<Job>>,
+    /// Whose turn it is: each network that waits stands here once.
+    turns: VecDeque<ClientNetwork>,
+    count: usize,
+    closed: bool,
+}
+
+pub(super) struct Queue {
+    waiting: Mutex<Waiting>,
+    filled: Condvar,
+    capacity: usize,
+}
+
+impl Queue {
+    /// A queue with this many places.
+    pub(super) fn new(capacity: usize) -> Self {
+        Self {
+            waiting: Mutex::default(),
+            filled: Condvar::new(),
+            capacity,
+        }
+    }
+
+    /// Lets the workers go once nothing waits any more.
+    pub(super) fn close(&self) {
+        self.lock().closed = true;
+        self.filled.notify_all();
+    }
+
+    /// No code panics while it holds the lock, so a poisoned one is still in order.
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// # Errors
+    /// When there is no place left for this network.
+    pub(super) fn push(&self, network: ClientNetwork, job: Job) -> Result<(), HashingError> {
+        let mut waiting = self.lock();
+        if waiting.count >= self.capacity {
+            waiting.make_room(network)?;
+        }
+        waiting.count += 1;
+        let line = waiting.lines.entry(network).or_default();
+        line.push_back(job);
+        if line.len() == 1 {
+            waiting.turns.push_back(network);
+        }
+        drop(waiting);
+        self.filled.notify_one();
+        Ok(())
+    }
+
+    /// The next job in turn; `None` once the pool is closed and nothing waits.
+    pub(super) fn pop(&self) -> Option<Job> {
+        let mut waiting = self.lock();
+        loop {
+            if let Some(job) = waiting.next() {
+                return Some(job);
+            }
+            if waiting.closed {
+                return None;
+            }
+            waiting = self
+                .filled
+                .wait(waiting)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+}
+
+impl Waiting {
+    /// The longest line gives up its last place to a network that has fewer.
+    fn make_room(&mut self, network: ClientNetwork) -> Result<(), HashingError> {
+        let length = |line: Option<&VecDeque<Job>>| line.map_or(0, VecDeque::len);
+        let own = length(self.lines.get(&network));
+        let longest = self.lines.values_mut().max_by_key(|line| line.len());
+        let refused = longest
+            .filter(|line| line.len() > own + 1)
+            .and_then(VecDeque::pop_back)
+            .ok_or_else(busy)?;
+        self.count -= 1;
+        // Whoever gave up waiting need not be told.
+        let _ = refused.answer.send(Err(busy()));
+        Ok(())
+    }
+
+    fn next(&mut self) -> Option<Job> {
+        let network = self.turns.pop_front()?;
+        let line = self.lines.get_mut(&network)?;
+        let job = line.pop_front();
+        if line.is_empty() {
+            self.lines.remove(&network);
+        } else {
+            self.turns.push_back(network);
+        }
+        self.count -= usize::from(job.is_some());
+        job
+    }
+}
+
+pub(super) fn busy() -> HashingError {
+    HashingError::Busy {
+        retry_after: MAX_WAIT,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hashing::HashParameters;
+    use std::net::{IpAddr, Ipv4Addr};
+
+    fn network(last: u8) -> ClientNetwork {
+        IpAddr::V4(Ipv4Addr::new(192, 0, 2, last)).into()
+    }
+
+    fn job(text: &str) -> (Job, oneshot::Receiver<Result<String, HashingError>>) {
+        let (answer, answered) = oneshot::channel();
+        let job = Job {
+            password: Password::presented(text).unwrap(),
+            settings: HashSettings {
+                parameters: HashParameters {
+                    memory_kib: 8,
+                    iterations: 1,
+                    parallelism: 1,
+                },
+                salt: [0; 16],
+            },
+            deadline: Instant::now() + MAX_WAIT,
+            answer,
+        };
+        (job, answered)
+    }
+
+    #[test]
+    fn networks_take_turns() {
+        let queue = Queue::new(8);
+        let mut receivers = Vec::new();
+        for (from, text) in [(1, "a1"), (1, "a2"), (1, "a3"), (2, "b1"), (3, "c1")] {
+            let (job, receiver) = job(text);
+            receivers.push(receiver);
+            queue.push(network(from), job).unwrap();
+        }
+        let order: Vec<_> = (0..5)
+            .map(|_| queue.pop().unwrap().password.expose().to_owned())
+            .collect();
+        assert_eq!(order, ["a1", "b1", "c1", "a2", "a3"]);
+    }
+
+    #[test]
+    fn a_full_queue_refuses_at_once() {
+        let queue = Queue::new(1);
+        queue.push(network(1), job("a").0).unwrap();
+        let refused = queue.push(network(2), job("b").0);
+        assert!(matches!(refused, Err(HashingError::Busy { .. })));
+        assert!(queue.pop().is_some());
+        assert!(queue.push(network(2), job("b").0).is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_full_queue_takes_a_place_from_whoever_has_most() {
+        let queue = Queue::new(3);
+        let mut receivers = Vec::new();
+        for text in ["a1", "a2", "a3"] {
+            let (job, receiver) = job(text);
+            receivers.push(receiver);
+            queue.push(network(1), job).unwrap();
+        }
+        queue.push(network(2), job("b1").0).unwrap();
+        let given_up = receivers.pop().unwrap().await.unwrap();
+        assert!(matches!(given_up, Err(HashingError::Busy { .. })));
+        assert!(queue.push(network(1), job("a4").0).is_err());
+        assert!(
+            queue.push(network(2), job("b2").0).is_err(),
+            "two and one are even enough"
+        );
+    }
+}
