@@ -49,7 +49,7 @@ build: ## Builds the release: latchkey and the site/ it needs, in target/release
 .PHONY: bench
 bench: ## Runs the benchmarks in release and prints their tables
 	@scripts/setup check
-	cargo bench -p latchkey-server --bench sign_up
+	cargo bench -p latchkey-server --bench sign_up --bench attack
 
 .PHONY: screenshots
 screenshots: ## Takes the pictures in docs/screenshots

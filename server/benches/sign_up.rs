@@ -6,14 +6,15 @@
 // A benchmark that cannot go on says so by a panic.
 #![allow(clippy::expect_used, clippy::unwrap_used)]
 
-use std::io::{BufRead, BufReader};
-use std::net::TcpListener;
+mod running;
+
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use argon2::{Algorithm, Argon2, Block, Params, Version};
 use reqwest::Client;
+
+use running::{Server, client, median, milliseconds, percentile};
 
 /// Enough for a median that stays put; bounded, for a benchmark must end by itself.
 const ROUNDS: usize = 200;
@@ -25,18 +26,28 @@ async fn main() {
     if !std::env::args().any(|argument| argument == "--bench") {
         return;
     }
-    let _ = rustls::crypto::ring::default_provider().install_default();
     let hash = hashes();
     let folder = tempfile::tempdir().unwrap();
     let mut rows = vec![("one bare hash", median(&hash), percentile(&hash, 99))];
-    for (name, tls) in [
-        ("POST /register, plain HTTP", "off"),
-        ("POST /register, HTTPS", "self-signed"),
+    for (name, tls, connections) in [
+        ("POST /register, plain HTTP, new connection", "off", 0),
+        ("POST /register, plain HTTP, kept connection", "off", 1),
+        ("POST /register, HTTPS, new connection", "self-signed", 0),
+        ("POST /register, HTTPS, kept connection", "self-signed", 1),
     ] {
-        let data = folder.path().join(tls);
-        let mut server = Server::start(&data, tls);
-        let times = sign_ups(&server.url).await;
+        let data = folder.path().join(format!("{tls}-{connections}"));
+        let mut server = Server::start(&data, tls, &[]);
+        let client = client(connections);
+        let times = sign_ups(&client, &server.url).await;
         rows.push((name, median(&times), percentile(&times, 99)));
+        if connections == 0 && tls != "off" {
+            let times = handshakes(&client, &server.url).await;
+            rows.push((
+                "GET /healthz, HTTPS, new connection",
+                median(&times),
+                percentile(&times, 99),
+            ));
+        }
         server.stop();
     }
     let starts = starts(&folder.path().join("starts")).await;
@@ -71,11 +82,10 @@ fn hashes() -> Vec<f64> {
     times
 }
 
-/// One after the other, each on a connection of its own, as programs do it.
-async fn sign_ups(url: &str) -> Vec<f64> {
+/// One after the other.
+async fn sign_ups(client: &Client, url: &str) -> Vec<f64> {
     let mut times = Vec::new();
     for round in 0..ROUNDS {
-        let client = client();
         let body = format!("email=somebody{round}@example.com&password=testpassword");
         let request = client
             .post(format!("{url}/register"))
@@ -90,14 +100,27 @@ async fn sign_ups(url: &str) -> Vec<f64> {
     times
 }
 
+/// What a connection alone costs, the client's half included.
+async fn handshakes(client: &Client, url: &str) -> Vec<f64> {
+    let mut times = Vec::new();
+    for _ in 0..ROUNDS {
+        let started = Instant::now();
+        let response = client.get(format!("{url}/healthz")).send().await.unwrap();
+        assert_eq!(response.status(), 200);
+        response.bytes().await.unwrap();
+        times.push(milliseconds(started.elapsed()));
+    }
+    times
+}
+
 /// From `exec` to the first answer, with a store that is there already.
 async fn starts(data: &Path) -> Vec<f64> {
-    Server::start(data, "off").stop();
+    Server::start(data, "off", &[]).stop();
     let mut times = Vec::new();
     for _ in 0..STARTS {
         let started = Instant::now();
-        let mut server = Server::start(data, "off");
-        let answer = client()
+        let mut server = Server::start(data, "off", &[]);
+        let answer = client(0)
             .get(format!("{}/healthz", server.url))
             .send()
             .await
@@ -107,82 +130,4 @@ async fn starts(data: &Path) -> Vec<f64> {
         server.stop();
     }
     times
-}
-
-fn client() -> Client {
-    Client::builder()
-        .tls_danger_accept_invalid_certs(true)
-        .pool_max_idle_per_host(0)
-        .build()
-        .unwrap()
-}
-
-/// The real program, on a free port, with a store on disk and its own mailbox.
-struct Server {
-    process: Child,
-    url: String,
-}
-
-impl Server {
-    /// Comes back when it says that it serves.
-    fn start(data: &Path, tls: &str) -> Self {
-        let site = data.with_extension("site");
-        std::fs::create_dir_all(&site).unwrap();
-        let [https, http] = [free_port(), free_port()];
-        let (scheme, port) = if tls == "off" {
-            ("http", http)
-        } else {
-            ("https", https)
-        };
-        let url = format!("{scheme}://localhost:{port}");
-        let mut process = Command::new(binary())
-            .args(["serve", "--data-dir", &data.display().to_string()])
-            .args(["--https-addr", &format!("127.0.0.1:{https}")])
-            .args(["--http-addr", &format!("127.0.0.1:{http}")])
-            .args(["--public-url", &url])
-            .args(["--set", &format!("tls.mode={tls}")])
-            .args(["--set", &format!("site_dir={}", site.display())])
-            .args(["--set", "log.level=error"])
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let greeting = BufReader::new(process.stdout.take().unwrap());
-        assert!(
-            greeting.lines().any(|line| line.unwrap().contains("curl")),
-            "no greeting"
-        );
-        Self { process, url }
-    }
-
-    fn stop(&mut self) {
-        self.process.kill().unwrap();
-        self.process.wait().unwrap();
-    }
-}
-
-/// The program built with this benchmark, or the one named after `--binary`.
-fn binary() -> String {
-    std::env::args()
-        .skip_while(|argument| argument != "--binary")
-        .nth(1)
-        .unwrap_or_else(|| env!("CARGO_BIN_EXE_latchkey").to_owned())
-}
-
-fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().port()
-}
-
-fn milliseconds(duration: Duration) -> f64 {
-    duration.as_secs_f64() * 1e3
-}
-
-fn median(times: &[f64]) -> f64 {
-    percentile(times, 50)
-}
-
-fn percentile(times: &[f64], percent: usize) -> f64 {
-    let mut sorted = times.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    sorted[(sorted.len() * percent / 100).min(sorted.len() - 1)]
 }

@@ -212,7 +212,7 @@ impl App {
     }
 
     /// Until the server has recorded what became of all mail: the relay knows a moment earlier.
-    async fn mail_settled(&self) {
+    pub async fn mail_settled(&self) {
         let settled = async {
             while !self.store.outbox_is_empty().await.unwrap() {
                 tokio::task::yield_now().await;
@@ -320,4 +320,22 @@ pub fn client() -> Client {
         .cookie_store(true)
         .build()
         .unwrap()
+}
+
+/// The files below a folder that hold these bytes.
+pub fn grep(folder: &std::path::Path, needle: &[u8]) -> Vec<std::path::PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(grep(&path, needle));
+        } else if std::fs::read(&path)
+            .unwrap()
+            .windows(needle.len())
+            .any(|window| window == needle)
+        {
+            found.push(path);
+        }
+    }
+    found
 }

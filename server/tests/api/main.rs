@@ -5,8 +5,10 @@
 
 mod api;
 mod app;
+mod budgets;
 mod demo;
 mod pages;
+mod privacy;
 mod process;
 mod smtp;
 mod transport;

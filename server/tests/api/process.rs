@@ -193,6 +193,70 @@ async fn what_was_acknowledged_outlives_a_kill() {
 }
 
 #[tokio::test]
+async fn killing_it_gives_no_attempt_back() {
+    let folder = Folder::new();
+    let patient = |command: &mut std::process::Command| {
+        command.arg("--set=code.ttl_seconds=600");
+    };
+    let mut code = None;
+    for left in [2, 1, 0] {
+        let server = folder.server(patient).await;
+        let code = match &code {
+            Some(code) => code,
+            None => code.insert(server.code_for(EMAIL, PASSWORD).await),
+        };
+        let answer = server.verify(EMAIL, PASSWORD, &other_than(code)).await;
+        assert_eq!(answer.json()["attempts_left"], left);
+        server.kill().await;
+    }
+    let server = folder.server(patient).await;
+    server
+        .verify(EMAIL, PASSWORD, &code.unwrap())
+        .await
+        .assert_is(410, "code_stale");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn neither_store_nor_log_holds_a_code_or_a_password() {
+    let folder = Folder::new();
+    let server = folder
+        .server(|command| {
+            command
+                .env("LATCHKEY_LOG__LEVEL", "trace")
+                // Long enough not to stand anywhere by chance.
+                .env("LATCHKEY_CODE__DIGITS", "8");
+        })
+        .await;
+    let verified = server.code_for("verified@bar.com", PASSWORD).await;
+    server
+        .verify("verified@bar.com", PASSWORD, &verified)
+        .await
+        .assert_is(200, "");
+    let pending = server.code_for(EMAIL, PASSWORD).await;
+    server
+        .verify(EMAIL, "not-the-password", &pending)
+        .await
+        .assert_is(401, "unauthorized");
+    server
+        .verify(
+            EMAIL,
+            PASSWORD,
+            &format!("{:08}", (pending.parse::<u64>().unwrap() + 1) % 100_000_000),
+        )
+        .await
+        .assert_is(403, "code_wrong");
+    let ended = server.stop().await;
+    for secret in [PASSWORD, "not-the-password", &verified, &pending] {
+        let found = crate::app::grep(&folder.data(), secret.as_bytes());
+        assert!(found.is_empty(), "{secret} is in {found:?}");
+        assert!(!ended.stderr.contains(secret), "{secret} is in the log");
+    }
+    // It looked in the right place.
+    assert!(!crate::app::grep(&folder.data(), EMAIL.as_bytes()).is_empty());
+}
+
+#[tokio::test]
 async fn a_bad_configuration_is_one_line_and_exit_code_2() {
     let folder = Folder::new();
     for (flags, variables, line) in [

@@ -1,0 +1,105 @@
+//! The real program in a process of its own, and what is measured of it.
+
+use std::io::{BufRead, BufReader};
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use reqwest::Client;
+
+/// The real program, on free ports, with a store on disk and its own mailbox.
+pub struct Server {
+    process: Child,
+    pub url: String,
+}
+
+impl Server {
+    /// Comes back when it says that it serves. `settings` are `key=value`.
+    pub fn start(data: &Path, tls: &str, settings: &[&str]) -> Self {
+        let site = data.with_extension("site");
+        std::fs::create_dir_all(&site).unwrap();
+        let [https, http] = [free_port(), free_port()];
+        let (scheme, port) = if tls == "off" {
+            ("http", http)
+        } else {
+            ("https", https)
+        };
+        let url = format!("{scheme}://localhost:{port}");
+        let mut command = Command::new(binary());
+        command
+            .args(["serve", "--data-dir", &data.display().to_string()])
+            .args(["--https-addr", &format!("127.0.0.1:{https}")])
+            .args(["--http-addr", &format!("127.0.0.1:{http}")])
+            .args(["--public-url", &url])
+            .args(["--set", &format!("tls.mode={tls}")])
+            .args(["--set", &format!("site_dir={}", site.display())])
+            .args(["--set", "log.level=error"]);
+        for setting in settings {
+            command.args(["--set", setting]);
+        }
+        let mut process = command.stdout(Stdio::piped()).spawn().unwrap();
+        let greeting = BufReader::new(process.stdout.take().unwrap());
+        assert!(
+            greeting.lines().any(|line| line.unwrap().contains("curl")),
+            "no greeting"
+        );
+        Self { process, url }
+    }
+
+    /// A line of `/proc/…/status`, in MiB: `VmRSS`, `VmHWM`.
+    #[allow(dead_code, reason = "not every benchmark asks")]
+    pub fn memory(&self, name: &str) -> f64 {
+        let path = format!("/proc/{}/status", self.process.id());
+        let status = std::fs::read_to_string(path).unwrap();
+        let line = status.lines().find(|line| line.starts_with(name)).unwrap();
+        let kib: f64 = line.split_whitespace().nth(1).unwrap().parse().unwrap();
+        kib / 1024.0
+    }
+
+    pub fn stop(&mut self) {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+    }
+}
+
+/// The program built with this benchmark, or the one named after `--binary`.
+fn binary() -> String {
+    argument("--binary").unwrap_or_else(|| env!("CARGO_BIN_EXE_latchkey").to_owned())
+}
+
+/// What stands after a flag on the command line.
+pub fn argument(flag: &str) -> Option<String> {
+    std::env::args()
+        .skip_while(|argument| argument != flag)
+        .nth(1)
+}
+
+fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().port()
+}
+
+/// Keeps so many connections; none: each request has one of its own.
+pub fn client(connections: usize) -> Client {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    Client::builder()
+        .tls_danger_accept_invalid_certs(true)
+        .pool_max_idle_per_host(connections)
+        .build()
+        .unwrap()
+}
+
+pub fn milliseconds(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1e3
+}
+
+pub fn median(times: &[f64]) -> f64 {
+    percentile(times, 50)
+}
+
+pub fn percentile(times: &[f64], percent: usize) -> f64 {
+    let mut sorted = times.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    sorted[(sorted.len() * percent / 100).min(sorted.len() - 1)]
+}
