@@ -73,6 +73,81 @@ async fn the_log_tells_of_every_request_and_holds_no_secret() {
     assert!(answered.is_empty(), "not in the log: {answered:?}");
 }
 
+#[tokio::test]
+async fn the_audit_log_has_an_event_for_each_outcome() {
+    let folder = Folder::new();
+    let mut server = folder
+        .server(|command| {
+            command
+                .env("LATCHKEY_TRUSTED_PROXIES", "127.0.0.1")
+                .env("LATCHKEY_LIMITS__FAILED_PASSWORDS_PER_HOUR", "1")
+                .env("LATCHKEY_LIMITS__SIGN_UPS_PER_HOUR", "2");
+        })
+        .await;
+    let from = |request: RequestBuilder| request.header("x-forwarded-for", "203.0.113.7");
+    let register = |email: &str| {
+        let body = fields(&[("email", email), ("password", "testpassword")]);
+        from(server.post("/register", body))
+    };
+    let verify = |password: &str, code: &str| {
+        let request = server.post("/verify", fields(&[("verification_code", code)]));
+        from(request.basic_auth("somebody@bar.com", Some(password)))
+    };
+    let answer = send(register("somebody@bar.com")).await;
+    let code = answer.json()["code"].as_str().unwrap().to_owned();
+    for (request, status) in [
+        (verify("testpassword", &crate::app::other_than(&code)), 403),
+        (verify("testpassword", &code), 200),
+        (verify("testpassword", &code), 409),
+        (verify("wrong password", &code), 401),
+        (verify("testpassword", &code), 429),
+        (register("somebody@bar.com"), 409),
+        (register("other@bar.com"), 429),
+    ] {
+        assert_eq!(send(request).await.status, status);
+    }
+    server.child.has_logged("code_sent").await;
+    let ended = server.stop().await;
+    let mut told = Vec::new();
+    for line in ended.stderr.lines() {
+        let event: Value = serde_json::from_str(line).unwrap();
+        if event["target"] != "latchkey::audit" {
+            continue;
+        }
+        let name = event["event"].as_str().unwrap();
+        if let Some(email) = event["email"].as_str() {
+            assert_eq!(
+                email,
+                if email.starts_with('o') {
+                    "o…@bar.com"
+                } else {
+                    "s…@bar.com"
+                }
+            );
+        }
+        if name == "code_sent" {
+            continue; // Whenever the worker comes to it.
+        }
+        assert_eq!(event["network"], "203.0.113.7/32", "{event}");
+        assert_eq!(event["span"]["id"].as_str().unwrap().len(), 16, "{event}");
+        let reason = event["reason"].as_str().unwrap_or_default();
+        told.push(format!("{name} {reason}").trim_end().to_owned());
+    }
+    assert_eq!(
+        told,
+        [
+            "registered",
+            "code_wrong",
+            "verified",
+            "verify_refused already_verified",
+            "verify_refused unauthorized",
+            "verify_refused rate_limited",
+            "sign_up_refused email_taken",
+            "sign_up_refused rate_limited",
+        ]
+    );
+}
+
 /// Bad input of every kind, and good input that must not be logged either, with the status that
 /// it is answered with. All addresses hold `some-body`, all passwords `secret`.
 fn hostile_requests(server: &Server, code: &str) -> Vec<(RequestBuilder, u16)> {
