@@ -285,15 +285,19 @@ async fn three_wrong_codes_use_a_code_up() {
 async fn of_a_thousand_parallel_guesses_three_are_answered() {
     let story = Arc::new(Story::begin().await);
     let (_, code) = story.register("testpassword").await;
+    let instances: Vec<_> = (0..3)
+        .map(|_| Story::registration(&Config::default(), &story.store, &story.clock))
+        .map(Arc::new)
+        .collect();
     let mut guesses = tokio::task::JoinSet::new();
-    for _ in 0..1_000 {
+    for number in 0..1_000 {
         let story = story.clone();
+        let instance = instances[number % instances.len()].clone();
         let guess = other_than(&code);
         // Through the session, so that the test spends its time on guesses, not on hashes.
         guesses.spawn(async move {
             let claim = story.store.candidates(EMAIL).await.unwrap().1.remove(0);
-            story
-                .registration
+            instance
                 .verify(Credentials::Session(claim.id()), &guess, network())
                 .await
                 .unwrap()
@@ -363,6 +367,27 @@ async fn who_has_the_mailbox_gets_the_account_with_their_own_password() {
             .unwrap()
             .is_some()
     );
+}
+
+#[tokio::test]
+async fn misses_with_one_claims_password_cost_another_nothing() {
+    let story = Story::begin().await;
+    let (_, owners) = story.register("owner's password").await;
+    let (_, strangers) = story.register("stranger's password").await;
+    for left in [2, 1, 0] {
+        let guess = other_than(&strangers);
+        assert_eq!(
+            story.verify("stranger's password", &guess).await,
+            wrong(left)
+        );
+    }
+    assert_eq!(
+        story.verify("stranger's password", &strangers).await,
+        VerifyOutcome::Stale
+    );
+    let guess = other_than(&owners);
+    assert_eq!(story.verify("owner's password", &guess).await, wrong(2));
+    assert_eq!(story.verify("owner's password", &owners).await, verified());
 }
 
 #[tokio::test]
