@@ -158,6 +158,9 @@ fn without_case(text: &str) -> String {
 }
 
 #[cfg(all(test, feature = "ssr"))]
+mod properties;
+
+#[cfg(all(test, feature = "ssr"))]
 mod tests {
     use super::*;
 

@@ -55,6 +55,9 @@ fn parse(value: &[u8]) -> Option<BasicAuth> {
 }
 
 #[cfg(test)]
+mod properties;
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use axum::http::HeaderValue;
