@@ -36,6 +36,11 @@ test: ## Runs every test, in Rust and in a real browser
 	@scripts/setup test
 	@scripts/test
 
+.PHONY: fuzz
+fuzz: ## Tries the parsers' properties with far more hostile input than the tests do
+	@scripts/setup fuzz
+	@scripts/fuzz
+
 # The site of a release stands beside its binary, so that a development build
 # cannot replace it and the folder can be copied as it is. Names of its files
 # carry a hash of their content; hash.txt says which.

@@ -6,6 +6,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::domain::PasswordRules;
+
 /// What every page knows of the service.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Site {
@@ -48,8 +50,8 @@ pub struct RegisterView {
     pub fields: FieldErrors,
     /// What went wrong with the form as a whole (busy, taken, too many …).
     pub notice: Option<String>,
-    /// `password.min_length`, in code points.
-    pub password_min_length: usize,
+    /// What the browser checks while the password is typed.
+    pub rules: PasswordRules,
 }
 
 /// The page `/verify`.

@@ -6,6 +6,7 @@ mod rendering;
 
 use latchkey_app::{
     answer::{Answer, Refusal},
+    domain::PasswordRules,
     view::{
         ErrorView, FieldErrors, MailState, Notice, PendingClaim, RegisterView, Site, Tone,
         VerifyView, WelcomeView,
@@ -78,7 +79,10 @@ fn home_leads_to_signing_up_and_to_the_code() {
 #[test]
 fn the_form_works_without_javascript() {
     let page = register(RegisterView {
-        password_min_length: 8,
+        rules: PasswordRules {
+            min_length: 8,
+            service_name: "Keys & Co".to_owned(),
+        },
         ..RegisterView::default()
     });
     let form = page.tag("<form");

@@ -2,6 +2,8 @@ import { expect, test } from '../fixtures/index.ts';
 
 const NO_ADDRESS = 'Enter your e-mail address.';
 const NO_PASSWORD = 'Choose a password.';
+const TOO_SHORT = 'Choose a password of at least 8 characters.';
+const OWN_ADDRESS = 'Choose another password: this one is your e-mail address, or the part before its @.';
 
 /** What the page refuses by itself with JavaScript, and the server without. */
 const REFUSED: { what: string; email?: string; password?: string; errors: { email?: string; password?: string } }[] = [
@@ -29,7 +31,18 @@ const REFUSED: { what: string; email?: string; password?: string; errors: { emai
   {
     what: 'a short password',
     password: 'seven77',
-    errors: { password: 'Choose a password of at least 8 characters.' },
+    errors: { password: TOO_SHORT },
+  },
+  {
+    what: 'the address as password',
+    email: 'somebody@example.com',
+    password: 'Somebody@Example.com',
+    errors: { password: OWN_ADDRESS },
+  },
+  {
+    what: "the service's name as password",
+    password: 'LatchKey',
+    errors: { password: 'Choose another password: this one is the name of this service.' },
   },
 ];
 
@@ -70,29 +83,34 @@ for (const { what, email, password, errors } of REFUSED) {
   });
 }
 
-for (const [what, password, error] of [
-  ['a common password', 'Football', 'Choose another password: this is one of the most common ones, which are tried first.'],
-  ['the address as password', undefined, 'Choose another password: this one is your address or the name of this service.'],
-] as const) {
-  test(`${what} is refused by the server`, async ({ browserLog, javaScriptEnabled, visitor }) => {
-    browserLog.allowStatus(422);
-    await visitor.openRegister();
-    await visitor.fillIn({ password: password ?? visitor.person.email });
-    expect((await visitor.post(visitor.createAccount)).status()).toBe(422);
+test('a common password is refused by the server', async ({ browserLog, javaScriptEnabled, visitor }) => {
+  browserLog.allowStatus(422);
+  await visitor.openRegister();
+  await visitor.fillIn({ password: 'Football' });
+  expect((await visitor.post(visitor.createAccount)).status()).toBe(422);
 
-    await visitor.seesError(visitor.password, error);
-    await expect(visitor.email).toHaveValue(visitor.person.email);
-    if (javaScriptEnabled) {
-      await expect(visitor.password).toBeFocused();
-    } else {
-      await expect(visitor.password).toHaveValue('');
-    }
+  await visitor.seesError(visitor.password, 'Choose another password: this is one of the most common ones, which are tried first.');
+  await expect(visitor.email).toHaveValue(visitor.person.email);
+  if (javaScriptEnabled) {
+    await expect(visitor.password).toBeFocused();
+  } else {
+    await expect(visitor.password).toHaveValue('');
+  }
 
-    await visitor.password.fill(visitor.person.password);
-    await visitor.createAccount.click();
-    await visitor.seesPendingSignUp();
-  });
-}
+  await visitor.password.fill(visitor.person.password);
+  await visitor.createAccount.click();
+  await visitor.seesPendingSignUp();
+});
+
+test('the list of common passwords stays on the server', { tag: '@with-javascript' }, async ({ page, visitor }) => {
+  const loading = page.waitForResponse((response) => response.url().endsWith('.wasm'));
+  await visitor.openRegister();
+  const program = await (await loading).body();
+  expect(program.includes('Choose another password'), 'the rules are in it').toBe(true);
+  for (const common of ['qwertyuiop', '1qaz2wsx', 'trustno1', 'baseball']) {
+    expect(program.includes(common), common).toBe(false);
+  }
+});
 
 test('a slow click is not lost to an error that would move the button', { tag: '@with-javascript' }, async ({ page, visitor }) => {
   await visitor.openRegister();
@@ -103,7 +121,7 @@ test('a slow click is not lost to an error that would move the button', { tag: '
   await page.evaluate(() => new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn))));
   await page.mouse.up();
 
-  await visitor.seesError(visitor.password, 'Choose a password of at least 8 characters.');
+  await visitor.seesError(visitor.password, TOO_SHORT);
   await expect(visitor.password).toBeFocused();
 });
 
@@ -113,10 +131,39 @@ test('an error goes as soon as the field is right', { tag: '@with-javascript' },
   await visitor.password.pressSequentially('seven');
   await expect(visitor.password).not.toHaveAttribute('aria-invalid');
   await page.keyboard.press('Tab');
-  await visitor.seesError(visitor.password, 'Choose a password of at least 8 characters.');
+  await visitor.seesError(visitor.password, TOO_SHORT);
 
   await visitor.password.pressSequentially('-eight');
   await expect(visitor.password).not.toHaveAttribute('aria-invalid');
+});
+
+test('a password that was left once is checked with every key', { tag: '@with-javascript' }, async ({ page, visitor }) => {
+  await visitor.openRegister();
+  await visitor.email.fill('somebody@example.com');
+  await visitor.password.pressSequentially('somebod');
+  await expect(visitor.password).not.toHaveAttribute('aria-invalid');
+  await page.keyboard.press('Tab');
+  await visitor.seesError(visitor.password, TOO_SHORT);
+
+  await visitor.password.press('End');
+  await page.keyboard.type('y');
+  await visitor.seesError(visitor.password, OWN_ADDRESS);
+  await page.keyboard.type('!');
+  await expect(visitor.password).not.toHaveAttribute('aria-invalid');
+  await page.keyboard.press('Backspace');
+  await visitor.seesError(visitor.password, OWN_ADDRESS);
+});
+
+test('reading the password over is not leaving it', { tag: '@with-javascript' }, async ({ page, visitor }) => {
+  await visitor.openRegister();
+  await visitor.password.pressSequentially('corr');
+  await page.getByRole('button', { name: 'Show password' }).click();
+  await expect(visitor.password).toHaveAttribute('type', 'text');
+  await expect(visitor.password).not.toHaveAttribute('aria-invalid');
+
+  await expect(visitor.password).toBeFocused();
+  await page.keyboard.type('ect horse');
+  await expect(visitor.password).toHaveValue('correct horse');
 });
 
 test('an address that has an account is refused', async ({ anotherBrowser, browserLog, javaScriptEnabled, mailbox, visitor, visitorIn }) => {

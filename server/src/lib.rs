@@ -10,6 +10,8 @@ pub mod entropy;
 pub mod hashing;
 pub mod http;
 pub mod mail;
+#[cfg(test)]
+mod mutation;
 pub mod network;
 pub mod registration;
 pub mod secret_key;

@@ -8,6 +8,8 @@ const SHOW_PASSWORD: &str = "Show password";
 const HIDE_PASSWORD: &str = "Hide password";
 
 /// A field for a password, with a button that shows it while somebody reads it over.
+///
+/// Pressing it leaves the focus in the field, for whoever is still writing is not to be checked.
 #[component]
 pub fn PasswordField(
     state: FieldState,
@@ -30,6 +32,7 @@ pub fn PasswordField(
                     class="field__toggle"
                     aria-controls=state.name
                     aria-label=move || if visible.get() { HIDE_PASSWORD } else { SHOW_PASSWORD }
+                    on:mousedown=|event| event.prevent_default()
                     on:click=move |_| shown.update(|shown| *shown = !*shown)
                 >
                     {move || if visible.get() { HIDE } else { SHOW }}

@@ -181,6 +181,9 @@ fn domain_to_ascii(domain: &str) -> Option<String> {
 }
 
 #[cfg(all(test, feature = "ssr"))]
+mod properties;
+
+#[cfg(all(test, feature = "ssr"))]
 mod tests {
     use super::*;
 

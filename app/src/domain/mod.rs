@@ -1,6 +1,8 @@
 //! What people type, parsed once: behind these types nothing can be malformed any more.
 
 mod email_address;
+#[cfg(all(test, feature = "ssr"))]
+mod hostile_text;
 mod password;
 mod verification_code;
 

@@ -60,6 +60,9 @@ impl fmt::Debug for VerificationCode {
     }
 }
 
+#[cfg(all(test, feature = "ssr"))]
+mod properties;
+
 #[cfg(test)]
 mod tests {
     use super::*;

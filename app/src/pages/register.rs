@@ -5,7 +5,7 @@ use super::{site, title_of};
 use crate::{
     answer::Answer,
     components::{Button, Card, Field, FieldState, FormState, Next, Notice, PasswordField},
-    domain::{EmailAddress, Password, PasswordRules},
+    domain::{EmailAddress, Password},
     view::{self, RegisterView, Site, Tone},
 };
 
@@ -74,17 +74,19 @@ fn Legal() -> impl IntoView {
 /// The form, which speaks to `POST /register` with or without JavaScript.
 #[island]
 fn RegisterForm(form: RegisterView) -> impl IntoView {
-    let rules = PasswordRules {
-        min_length: form.password_min_length,
-    };
-    let email = FieldState::new("email", form.fields.email, |text| {
-        EmailAddress::parse(text)
-            .err()
-            .map(|error| error.to_string())
+    let rules = form.rules;
+    let hint = password_hint(rules.min_length);
+    // The last one that was checked, for a password must not be the same.
+    let address = StoredValue::new(EmailAddress::parse(&form.email).ok());
+    let email = FieldState::new("email", form.fields.email, move |text| {
+        let parsed = EmailAddress::parse(text);
+        let error = parsed.as_ref().err().map(ToString::to_string);
+        address.set_value(parsed.ok());
+        error
     });
     let password = FieldState::new("password", form.fields.password, move |text| {
-        Password::parse_new(text, rules)
-            .err()
+        address
+            .with_value(|address| Password::parse_new(text, &rules, address.as_ref()).err())
             .map(|error| error.to_string())
     });
     let state = FormState::new(form.notice.map(|text| view::Notice {
@@ -130,7 +132,7 @@ fn RegisterForm(form: RegisterView) -> impl IntoView {
             <PasswordField
                 state=password
                 label=PASSWORD
-                hint=password_hint(rules.min_length)
+                hint=hint
                 autocomplete="new-password"
                 busy=state.busy
             />

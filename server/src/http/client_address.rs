@@ -1,6 +1,6 @@
 //! Where a request comes from: the peer, or what a trusted proxy says about it.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
 use axum::extract::{ConnectInfo, Request, State};
@@ -34,13 +34,15 @@ impl TrustedProxies {
         let (true, Some(header)) = (self.trusts(peer), &self.header) else {
             return peer;
         };
-        let values: Vec<_> = headers
-            .get_all(header)
+        // Hop by hop, in bytes: what a stranger has written must not make the rest of its line,
+        // which our own proxies have written, unreadable.
+        let lines: Vec<_> = headers.get_all(header).iter().collect();
+        let hops = lines
             .iter()
-            .map(|value| value.to_str().unwrap_or_default())
-            .collect();
+            .rev()
+            .flat_map(|line| line.as_bytes().rsplit(|&byte| byte == b','));
         let mut client = peer;
-        for hop in values.iter().rev().flat_map(|value| value.rsplit(',')) {
+        for hop in hops {
             // A hop that cannot be read ends what can be believed.
             let Some(address) = parse_hop(hop) else { break };
             client = address;
@@ -59,12 +61,17 @@ impl TrustedProxies {
 }
 
 /// An address, perhaps with a port, as proxies write it.
-fn parse_hop(hop: &str) -> Option<IpAddr> {
-    let hop = hop.trim();
-    hop.parse::<IpAddr>()
-        .or_else(|_| hop.parse::<SocketAddr>().map(|address| address.ip()))
-        .or_else(|_| hop.trim_start_matches('[').trim_end_matches(']').parse())
-        .ok()
+fn parse_hop(hop: &[u8]) -> Option<IpAddr> {
+    let hop = std::str::from_utf8(hop).ok()?.trim_matches([' ', '\t']);
+    let bare = || hop.parse::<IpAddr>().ok();
+    let with_port = || Some(hop.parse::<SocketAddr>().ok()?.ip());
+    let bracketed = || {
+        let address = hop.strip_prefix('[')?.strip_suffix(']')?;
+        address.parse::<Ipv6Addr>().ok().map(IpAddr::from)
+    };
+    bare()
+        .or_else(with_port)
+        .or_else(bracketed)
         .map(|address| address.to_canonical())
 }
 
@@ -81,18 +88,24 @@ pub(super) async fn identify(
 }
 
 #[cfg(test)]
+mod properties;
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use axum::http::HeaderValue;
 
-    fn client(peer: &str, forwarded: &[&'static str]) -> String {
+    fn client(peer: &str, forwarded: &[&str]) -> String {
         let proxies = TrustedProxies::new(
             vec!["10.0.0.0/8".parse().unwrap(), "fd00::/8".parse().unwrap()],
             "X-Forwarded-For",
         );
         let mut headers = HeaderMap::new();
         for value in forwarded {
-            headers.append("x-forwarded-for", HeaderValue::from_static(value));
+            headers.append(
+                "x-forwarded-for",
+                HeaderValue::from_bytes(value.as_bytes()).unwrap(),
+            );
         }
         proxies.client(peer.parse().unwrap(), &headers).to_string()
     }
@@ -117,5 +130,28 @@ mod tests {
         );
         assert_eq!(client("fd00::1", &["[2001:db8::1]:4711"]), "2001:db8::1");
         assert_eq!(client("10.0.0.1", &["198.51.100.7, nonsense"]), "10.0.0.1");
+    }
+
+    #[test]
+    fn what_a_stranger_wrote_does_not_hide_them() {
+        for forged in ["", "nonsense", "\u{a0}", "é, 10.0.0.2"] {
+            let header = format!("{forged}, 198.51.100.7");
+            assert_eq!(client("10.0.0.1", &[&header]), "198.51.100.7", "{forged}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_quite_an_address_ends_what_is_believed() {
+        for hop in [
+            "[198.51.100.7",
+            "198.51.100.7]",
+            "[198.51.100.7]",
+            "[[2001:db8::1]]",
+            "2001:db8::1]",
+            "198.51.100.7:65536",
+            "198.51.100.07",
+        ] {
+            assert_eq!(client("10.0.0.1", &[hop]), "10.0.0.1", "{hop}");
+        }
     }
 }

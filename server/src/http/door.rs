@@ -88,6 +88,9 @@ fn thousandths(quality: &str) -> u32 {
 }
 
 #[cfg(test)]
+mod properties;
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use axum::http::HeaderValue;

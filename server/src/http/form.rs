@@ -126,6 +126,9 @@ fn field_error(name: &str, sentence: String) -> FieldErrors {
 }
 
 #[cfg(test)]
+mod properties;
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

@@ -121,7 +121,7 @@ async fn verify_page(state: &AppState, uri: Uri, status: StatusCode, view: Verif
 
 fn register_view(state: &AppState) -> RegisterView {
     RegisterView {
-        password_min_length: state.password_policy.rules().min_length,
+        rules: state.password_policy.rules().clone(),
         ..RegisterView::default()
     }
 }

@@ -22,7 +22,7 @@ use crate::smtp::SmtpServer;
 
 pub const EMAIL: &str = "foo@bar.com";
 pub const PASSWORD: &str = "testpassword";
-const HTML: &str = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
+pub const HTML: &str = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
 
 struct ManualClock(Mutex<DateTime<Utc>>);
 
