@@ -8,6 +8,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use latchkey::clock::{Clock, SystemClock};
 use latchkey::config::Config;
 use latchkey::entropy::SystemEntropy;
+use latchkey::http::TimeLimits;
 use latchkey::startup::{self, World};
 use latchkey::store::Store;
 use mail_parser::MessageParser;
@@ -65,6 +66,14 @@ impl App {
     }
 
     pub async fn start_with(adjust: impl FnOnce(&mut Config)) -> Self {
+        Self::start_in(adjust, |_| {}).await
+    }
+
+    /// In a world that `change` has made worse.
+    pub async fn start_in(
+        adjust: impl FnOnce(&mut Config),
+        change: impl FnOnce(&mut World),
+    ) -> Self {
         let smtp = SmtpServer::start().await;
         let folder = tempfile::tempdir().unwrap();
         let site = folder.path().join("site");
@@ -84,10 +93,12 @@ impl App {
         config.validate().unwrap();
         // From now on, for tower-sessions and browsers go by their own clocks.
         let clock = Arc::new(ManualClock(Mutex::new(SystemClock.now())));
-        let world = World {
+        let mut world = World {
             clock: clock.clone(),
             entropy: Arc::new(SystemEntropy),
+            time_limits: TimeLimits::default(),
         };
+        change(&mut world);
         let application = startup::build_in(config, world).await.unwrap();
         let http = application.http_addr().unwrap();
         let https = application.https_addr().unwrap().unwrap_or(http);
