@@ -10,7 +10,6 @@ use std::time::Duration;
 use anyhow::Context;
 use axum::Router;
 use axum_server::Handle;
-use hyper_util::rt::TokioTimer;
 use latchkey_app::SiteFiles;
 use latchkey_app::view::Site;
 use leptos::config::LeptosOptions;
@@ -22,7 +21,7 @@ use crate::clock::{SharedClock, SystemClock};
 use crate::config::{Config, Mode, TlsMode, data_dir};
 use crate::entropy::{SharedEntropy, SystemEntropy};
 use crate::hashing::{HashParameters, HashingPool};
-use crate::http::{self, AppState, PublicOrigin, TimeLimits, TrustedProxies};
+use crate::http::{self, AppState, Gate, Places, PublicOrigin, TimeLimits, TrustedProxies};
 use crate::mail::{Composer, MailWorker, RelayHealth, Transport};
 use crate::registration::{Budgets, PasswordPolicy, Registration, Settings};
 use crate::secret_key::SecretKeys;
@@ -63,6 +62,7 @@ pub struct Application {
     http: TcpListener,
     /// What the HTTP port says beside HTTPS.
     to_https: Router,
+    gate: Gate,
     time_limits: TimeLimits,
     mail_worker: Arc<MailWorker>,
     store: Arc<Store>,
@@ -171,6 +171,7 @@ pub async fn build_in(config: Config, world: World) -> anyhow::Result<Applicatio
         config.trusted_proxies.clone(),
         &config.proxy_header,
     ));
+    let places = Arc::new(Places::new(&config, trusted_proxies.clone()));
     let state = AppState {
         registration: Arc::new(registration),
         password_policy: Arc::new(policy),
@@ -198,6 +199,7 @@ pub async fn build_in(config: Config, world: World) -> anyhow::Result<Applicatio
         https,
         http,
         to_https,
+        gate: Gate::new(places, time_limits),
         time_limits,
         mail_worker: Arc::new(mail_worker),
         store,
@@ -246,8 +248,8 @@ impl Application {
         let mut serving = JoinSet::new();
         let app = self.router;
         let plain = |listener, app| {
-            let mut server = axum_server::from_tcp(listener)?.handle(handle.clone());
-            patient(server.http_builder(), self.time_limits);
+            let server = axum_server::from_tcp(listener)?.acceptor(self.gate.clone());
+            let server = self.gate.guard(server).handle(handle.clone());
             std::io::Result::Ok(server.serve(with_peer(app)))
         };
         match self.https {
@@ -255,10 +257,11 @@ impl Application {
                 let config = tls.rustls_config();
                 let clock = self.clock;
                 background.spawn(tls.keep_fresh(stopping.clone(), move || clock.now()));
-                let mut server = axum_server::from_tcp_rustls(listener, config)?
-                    .map(|tls| tls.handshake_timeout(self.time_limits.handshake))
-                    .handle(handle.clone());
-                patient(server.http_builder(), self.time_limits);
+                let server = axum_server::from_tcp_rustls(listener, config)?.map(|tls| {
+                    tls.handshake_timeout(self.time_limits.handshake)
+                        .acceptor(self.gate.clone())
+                });
+                let server = self.gate.guard(server).handle(handle.clone());
                 serving.spawn(server.serve(with_peer(app)));
                 serving.spawn(plain(self.http, self.to_https)?);
             }
@@ -293,17 +296,6 @@ fn listen(address: SocketAddr, key: &str) -> anyhow::Result<TcpListener> {
     TcpListener::bind(address).with_context(|| {
         format!("Failed to listen on {key} = {address}: is another server running?")
     })
-}
-
-type HttpBuilder = hyper_util::server::conn::auto::Builder<hyper_util::rt::TokioExecutor>;
-
-/// Cuts off who takes for ever to say what they want.
-fn patient(builder: &mut HttpBuilder, limits: TimeLimits) {
-    builder
-        .http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(limits.head);
-    builder.http2().timer(TokioTimer::new());
 }
 
 type WithPeer = axum::extract::connect_info::IntoMakeServiceWithConnectInfo<Router, SocketAddr>;

@@ -7,6 +7,7 @@ mod access_log;
 mod answer;
 mod basic_auth;
 mod client_address;
+mod connections;
 mod cross_site;
 mod door;
 mod errors;
@@ -17,6 +18,7 @@ mod limits;
 pub mod mailbox;
 mod openapi;
 mod pages;
+mod places;
 mod register;
 mod resend;
 mod session;
@@ -26,7 +28,9 @@ mod to_https;
 mod verify;
 
 pub use client_address::TrustedProxies;
+pub use connections::Gate;
 pub use limits::TimeLimits;
+pub use places::Places;
 pub use state::{AppState, PublicOrigin};
 pub use to_https::to_https;
 

@@ -1,5 +1,6 @@
 //! What holds whoever asks, however they ask, and whatever breaks: headers, limits, TLS, faults.
 
+mod connections;
 mod headers;
 mod limits;
 
