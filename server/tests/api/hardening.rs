@@ -1,8 +1,10 @@
 //! What holds whoever asks, however they ask, and whatever breaks: headers, limits, TLS, faults.
 
 mod connections;
+mod faults;
 mod headers;
 mod limits;
+mod tls;
 
 use std::net::SocketAddr;
 use std::time::Duration;
