@@ -9,10 +9,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use axum::Router;
-use axum::http::Uri;
-use axum::response::{IntoResponse, Redirect};
 use axum_server::Handle;
-use hyper_util::rt::TokioTimer;
 use latchkey_app::SiteFiles;
 use latchkey_app::view::Site;
 use leptos::config::LeptosOptions;
@@ -20,11 +17,12 @@ use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use crate::background::{PAUSE, undaunted};
 use crate::clock::{SharedClock, SystemClock};
 use crate::config::{Config, Mode, TlsMode, data_dir};
 use crate::entropy::{SharedEntropy, SystemEntropy};
 use crate::hashing::{HashParameters, HashingPool};
-use crate::http::{self, AppState, PublicOrigin, TrustedProxies};
+use crate::http::{self, AppState, Gate, Places, PublicOrigin, TimeLimits, TrustedProxies};
 use crate::mail::{Composer, MailWorker, RelayHealth, Transport};
 use crate::registration::{Budgets, PasswordPolicy, Registration, Settings};
 use crate::secret_key::SecretKeys;
@@ -34,17 +32,15 @@ use crate::tls::{self, Tls};
 /// How long running requests may take to finish when the application stops.
 const GRACE: Duration = Duration::from_secs(10);
 
-/// How long a client may take to send the head of a request.
-const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
-
 /// How often expired rows are looked for, and how many are removed in one transaction.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(60);
 const SWEEP_ROWS: u32 = 500;
 
-/// Time and randomness, which a test brings itself.
+/// Time and randomness, which a test brings itself, and how long anybody waits for others.
 pub struct World {
     pub clock: SharedClock,
     pub entropy: SharedEntropy,
+    pub time_limits: TimeLimits,
 }
 
 impl World {
@@ -54,6 +50,7 @@ impl World {
         Self {
             clock: Arc::new(SystemClock),
             entropy: Arc::new(SystemEntropy),
+            time_limits: TimeLimits::default(),
         }
     }
 }
@@ -64,7 +61,10 @@ pub struct Application {
     /// Bound, with the port that was given for port 0.
     https: Option<(TcpListener, Tls)>,
     http: TcpListener,
-    public_url: String,
+    /// What the HTTP port says beside HTTPS.
+    to_https: Router,
+    gate: Gate,
+    time_limits: TimeLimits,
     mail_worker: Arc<MailWorker>,
     store: Arc<Store>,
     former_parameters: Vec<HashParameters>,
@@ -86,7 +86,11 @@ pub async fn build(config: Config) -> anyhow::Result<Application> {
 /// # Errors
 /// When a part of it cannot start: the message says which.
 pub async fn build_in(config: Config, world: World) -> anyhow::Result<Application> {
-    let World { clock, entropy } = world;
+    let World {
+        clock,
+        entropy,
+        time_limits,
+    } = world;
     data_dir::prepare(&config.data_dir)
         .with_context(|| format!("Failed to make data_dir {}", config.data_dir.display()))?;
     let tls = tls::load(
@@ -164,6 +168,11 @@ pub async fn build_in(config: Config, world: World) -> anyhow::Result<Applicatio
         &config.service.name,
     );
     let site_dir = config.site_dir()?;
+    let trusted_proxies = Arc::new(TrustedProxies::new(
+        config.trusted_proxies.clone(),
+        &config.proxy_header,
+    ));
+    let places = Arc::new(Places::new(&config, trusted_proxies.clone()));
     let state = AppState {
         registration: Arc::new(registration),
         password_policy: Arc::new(policy),
@@ -177,21 +186,22 @@ pub async fn build_in(config: Config, world: World) -> anyhow::Result<Applicatio
             &config.public_url,
             config.tls.mode == TlsMode::SelfSigned,
         )),
-        trusted_proxies: Arc::new(TrustedProxies::new(
-            config.trusted_proxies.clone(),
-            &config.proxy_header,
-        )),
+        trusted_proxies,
+        time_limits,
         leptos: leptos_options(&config, &site_dir),
         site_dir: Arc::new(site_dir),
     };
     let greeting = (config.mode == Mode::Development).then(|| greeting(&config, mailbox.is_some()));
+    let to_https = http::to_https(&state);
     let router = http::router(state, SessionRecords::new(store.clone()), mailbox);
     Ok(Application {
         router,
         greeting,
-        public_url: config.public_url.as_str().trim_end_matches('/').to_owned(),
         https,
         http,
+        to_https,
+        gate: Gate::new(places, time_limits),
+        time_limits,
         mail_worker: Arc::new(mail_worker),
         store,
         former_parameters,
@@ -232,29 +242,44 @@ impl Application {
     pub async fn run_until_stopped(self, shutdown: impl Future<Output = ()>) -> anyhow::Result<()> {
         let stopping = CancellationToken::new();
         let mut background = JoinSet::new();
-        background.spawn(self.mail_worker.run(stopping.clone()));
-        background.spawn(sweep(self.store, self.former_parameters, stopping.clone()));
+        let worker = self.mail_worker;
+        background.spawn(undaunted(
+            "mail worker",
+            PAUSE,
+            stopping.clone(),
+            move |stopping| worker.clone().run(stopping),
+        ));
+        let (store, former_parameters) = (self.store, self.former_parameters);
+        background.spawn(undaunted(
+            "sweep",
+            PAUSE,
+            stopping.clone(),
+            move |stopping| sweep(store.clone(), former_parameters.clone(), stopping),
+        ));
 
         let handle = Handle::new();
         let mut serving = JoinSet::new();
-        let app = self.router.clone();
+        let app = self.router;
+        let plain = |listener, app| {
+            let server = axum_server::from_tcp(listener)?.acceptor(self.gate.clone());
+            let server = self.gate.guard(server).handle(handle.clone());
+            std::io::Result::Ok(server.serve(with_peer(app)))
+        };
         match self.https {
             Some((listener, tls)) => {
                 let config = tls.rustls_config();
                 let clock = self.clock;
                 background.spawn(tls.keep_fresh(stopping.clone(), move || clock.now()));
-                let mut server =
-                    axum_server::from_tcp_rustls(listener, config)?.handle(handle.clone());
-                patient(server.http_builder());
+                let server = axum_server::from_tcp_rustls(listener, config)?.map(|tls| {
+                    tls.handshake_timeout(self.time_limits.handshake)
+                        .acceptor(self.gate.clone())
+                });
+                let server = self.gate.guard(server).handle(handle.clone());
                 serving.spawn(server.serve(with_peer(app)));
-                let mut server = axum_server::from_tcp(self.http)?.handle(handle.clone());
-                patient(server.http_builder());
-                serving.spawn(server.serve(with_peer(to_https(self.public_url))));
+                serving.spawn(plain(self.http, self.to_https)?);
             }
             None => {
-                let mut server = axum_server::from_tcp(self.http)?.handle(handle.clone());
-                patient(server.http_builder());
-                serving.spawn(server.serve(with_peer(app)));
+                serving.spawn(plain(self.http, app)?);
             }
         }
         if let Some(greeting) = self.greeting {
@@ -286,31 +311,10 @@ fn listen(address: SocketAddr, key: &str) -> anyhow::Result<TcpListener> {
     })
 }
 
-type HttpBuilder = hyper_util::server::conn::auto::Builder<hyper_util::rt::TokioExecutor>;
-
-/// Cuts off who takes for ever to say what they want.
-fn patient(builder: &mut HttpBuilder) {
-    builder
-        .http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEADER_TIMEOUT);
-    builder.http2().timer(TokioTimer::new());
-}
-
 type WithPeer = axum::extract::connect_info::IntoMakeServiceWithConnectInfo<Router, SocketAddr>;
 
 fn with_peer(router: Router) -> WithPeer {
     router.into_make_service_with_connect_info::<SocketAddr>()
-}
-
-/// 308 keeps method and body (RFC 9110 §15.4.9). The host is ours, not what the request says.
-fn to_https(public_url: String) -> Router {
-    Router::new().fallback(move |uri: Uri| async move {
-        let path = uri.path_and_query().map_or("/", |path| path.as_str());
-        // The whole server, as OPTIONS may ask for it, has no path.
-        let path = if path.starts_with('/') { path } else { "/" };
-        Redirect::permanent(&format!("{public_url}{path}")).into_response()
-    })
 }
 
 async fn sweep(

@@ -58,6 +58,10 @@ const BUDGET: Kind = Kind::Integer {
 };
 /// These are kept one by one.
 const FEW: Kind = Kind::Integer { min: 1, max: 100 };
+const CONNECTIONS: Kind = Kind::Integer {
+    min: 1,
+    max: 1_000_000,
+};
 const URL: Kind = text("an http:// or https:// URL");
 
 pub static KEYS: &[Key] = &[
@@ -146,6 +150,8 @@ pub static KEYS: &[Key] = &[
     key("limits.notices_per_day", FEW),
     key("limits.wrong_codes", FEW),
     key("limits.all_sign_ups_per_hour", BUDGET),
+    key("limits.connections", CONNECTIONS),
+    key("limits.connections_per_network", CONNECTIONS),
     key(
         "trusted_proxies",
         Kind::List {

@@ -32,6 +32,12 @@ pub struct LimitsConfig {
     pub wrong_codes: u32,
     /// New sign-ups of everybody together: what the relay can be made to send.
     pub all_sign_ups_per_hour: u32,
+    /// Connections open at a time, on both ports together. Each costs a file descriptor and
+    /// about 200 KiB, or a few MiB where a client asks for much and takes little.
+    pub connections: u32,
+    /// Of these, for one client network: whoever never finishes a request (a slow loris) takes no
+    /// more than their share. An IPv6 /48 has `site_factor` times as many for all its /64s.
+    pub connections_per_network: u32,
 }
 
 impl Default for LimitsConfig {
@@ -47,9 +53,17 @@ impl Default for LimitsConfig {
             notices_per_day: 3,
             wrong_codes: 9,
             all_sign_ups_per_hour: 3_600,
+            // Beside store and mail within the 1,024 files that systemd and shells give a process.
+            connections: 512,
+            // A browser needs one; this is an office or a school behind one address, and an
+            // eighth of all.
+            connections_per_network: 64,
         }
     }
 }
+
+/// Files that the store, the relay and pages need beside connections.
+const OTHER_FILES: u64 = 128;
 
 impl LimitsConfig {
     pub(super) fn check(&self, problems: &mut Problems) {
@@ -68,7 +82,33 @@ impl LimitsConfig {
         problems.number("limits.notices_per_day", self.notices_per_day);
         problems.number("limits.wrong_codes", self.wrong_codes);
         problems.number("limits.all_sign_ups_per_hour", self.all_sign_ups_per_hour);
+        problems.number("limits.connections", self.connections);
+        problems.number(
+            "limits.connections_per_network",
+            self.connections_per_network,
+        );
+        let needed = u64::from(self.connections) + OTHER_FILES;
+        if let Some(files) = open_files()
+            && problems.0.is_empty()
+            && needed > files
+        {
+            // Else the store would be the one that finds no descriptor left.
+            let allowed = format!(
+                "at most what the system lets this process open ({files}, see `ulimit -n`) less \
+                 {OTHER_FILES}"
+            );
+            problems.refuse("limits.connections", self.connections, allowed);
+        }
     }
+}
+
+/// What the system says this process may open; `None` where it does not say it as Linux does.
+fn open_files() -> Option<u64> {
+    let told = std::fs::read_to_string("/proc/self/limits").ok()?;
+    let limits = told
+        .lines()
+        .find_map(|line| line.strip_prefix("Max open files"))?;
+    limits.split_whitespace().next()?.parse().ok()
 }
 
 /// Whether budgets are kept.

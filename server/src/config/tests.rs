@@ -507,6 +507,11 @@ fn a_configuration_made_in_code_has_the_same_limits() {
         refused(|c| c.hash.workers = NonZeroUsize::new(2_000)),
         "hash.workers"
     );
+    assert_eq!(refused(|c| c.limits.connections = 0), "limits.connections");
+    assert_eq!(
+        refused(|c| c.limits.connections_per_network = 0),
+        "limits.connections_per_network"
+    );
 }
 
 #[test]

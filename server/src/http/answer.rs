@@ -72,14 +72,17 @@ pub enum Kind {
     CrossSite,
     NotFound,
     MethodNotAllowed,
+    RequestTimeout,
     EmailTaken,
     AlreadyVerified,
     OtherSignUp,
     CodeStale,
     TooLarge,
+    UriTooLong,
     UnsupportedMediaType,
     Invalid,
     RateLimited,
+    HeadersTooLarge,
     Internal,
     Unavailable,
 }
@@ -92,12 +95,15 @@ impl Kind {
             Self::CodeWrong | Self::CrossSite => StatusCode::FORBIDDEN,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            Self::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
             Self::EmailTaken | Self::AlreadyVerified | Self::OtherSignUp => StatusCode::CONFLICT,
             Self::CodeStale => StatusCode::GONE,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::UriTooLong => StatusCode::URI_TOO_LONG,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Invalid => StatusCode::UNPROCESSABLE_ENTITY,
             Self::RateLimited => StatusCode::TOO_MANY_REQUESTS,
+            Self::HeadersTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
             Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
         }
@@ -272,7 +278,13 @@ impl From<RegistrationError> for Problem {
             }
             RegistrationError::Store(error) => {
                 tracing::error!(%error, "the store failed");
-                Self::unavailable(Duration::from_secs(5))
+                // A store that fails in the middle may still come to write what it was given.
+                Self {
+                    message: "The service cannot reach its store. Please try again in a moment: \
+                              sending the same twice does no harm."
+                        .to_owned(),
+                    ..Self::unavailable(Duration::from_secs(5))
+                }
             }
             error @ (RegistrationError::Hashing(_) | RegistrationError::Entropy(_)) => {
                 tracing::error!(%error, "a request failed");

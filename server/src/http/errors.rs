@@ -116,7 +116,8 @@ fn title(kind: Kind) -> &'static str {
         Kind::Unavailable => "Not right now",
         Kind::Internal => "Something went wrong",
         Kind::CrossSite => "Sent from another site",
-        Kind::TooLarge => "Too large",
+        Kind::TooLarge | Kind::UriTooLong | Kind::HeadersTooLarge => "Too large",
+        Kind::RequestTimeout => "Too slow",
         _ => "That did not work",
     }
 }

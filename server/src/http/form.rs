@@ -10,9 +10,11 @@ use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;
 use latchkey_app::view::FieldErrors;
 use percent_encoding::percent_decode;
+use tokio::time::timeout;
 use zeroize::Zeroizing;
 
 use super::answer::{Kind, Problem};
+use super::state::AppState;
 
 const FORM: &str = "application/x-www-form-urlencoded";
 
@@ -62,10 +64,10 @@ impl Form {
     }
 }
 
-impl<S: Send + Sync> FromRequest<S> for Form {
+impl FromRequest<AppState> for Form {
     type Rejection = Problem;
 
-    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+    async fn from_request(request: Request, state: &AppState) -> Result<Self, Problem> {
         let is_form = request
             .headers()
             .get(CONTENT_TYPE)
@@ -78,8 +80,9 @@ impl<S: Send + Sync> FromRequest<S> for Form {
                 format!("Send the fields as a form: Content-Type: {FORM}."),
             ));
         }
-        let body = Bytes::from_request(request, state)
+        let body = timeout(state.time_limits.body, Bytes::from_request(request, state))
             .await
+            .map_err(|_| Problem::new(Kind::RequestTimeout, "The form took too long to arrive."))?
             .map_err(|rejection| {
                 if rejection.into_response().status() == StatusCode::PAYLOAD_TOO_LARGE {
                     Problem::new(Kind::TooLarge, "The form is too large: 64 KiB are allowed.")

@@ -7,24 +7,32 @@ mod access_log;
 mod answer;
 mod basic_auth;
 mod client_address;
+mod connections;
 mod cross_site;
 mod door;
 mod errors;
 mod form;
 mod headers;
 mod health;
+mod limits;
 pub mod mailbox;
 mod openapi;
 mod pages;
+mod places;
 mod register;
 mod resend;
 mod session;
 mod state;
 mod static_files;
+mod to_https;
 mod verify;
 
 pub use client_address::TrustedProxies;
+pub use connections::Gate;
+pub use limits::TimeLimits;
+pub use places::Places;
 pub use state::{AppState, PublicOrigin};
+pub use to_https::to_https;
 
 use any_spawner::Executor;
 use axum::Router;
@@ -37,9 +45,6 @@ use tower_sessions::SessionManagerLayer;
 use tower_sessions::cookie::SameSite;
 
 use crate::store::SessionRecords;
-
-/// In bytes; the longest form is a few kilobytes.
-const MAX_BODY: usize = 64 * 1024;
 
 /// All doors. `development_mailbox` is mounted when there is one.
 pub fn router(
@@ -67,7 +72,7 @@ pub fn router(
         .route("/register", post(register::register))
         .route("/verify", post(verify::verify))
         .route("/resend", post(resend::resend))
-        .layer(DefaultBodyLimit::max(MAX_BODY));
+        .layer(DefaultBodyLimit::max(limits::MAX_BODY));
     let mut router = pages
         .merge(deeds)
         .layer(sessions)
@@ -79,12 +84,21 @@ pub fn router(
     if let Some(mailbox) = development_mailbox {
         router = router.merge(mailbox::router(mailbox));
     }
+    let router = router
+        .layer(from_fn_with_state(state.clone(), limits::answer_in_time))
+        .layer(from_fn_with_state(state.clone(), cross_site::refuse));
+    protect(router, &state)
+}
+
+/// What holds for every answer, whichever port and router it comes from. The last layer is the
+/// first that a request meets.
+fn protect(router: Router, state: &AppState) -> Router {
     router
-        .layer(from_fn_with_state(state.clone(), cross_site::refuse))
+        .layer(from_fn(limits::check_head))
         .layer(CatchPanicLayer::custom(errors::panicked))
         .layer(from_fn_with_state(state.clone(), errors::dress))
         .layer(CatchPanicLayer::custom(errors::panicked_again))
         .layer(from_fn_with_state(state.clone(), headers::harden))
         .layer(from_fn(access_log::log))
-        .layer(from_fn_with_state(state, client_address::identify))
+        .layer(from_fn_with_state(state.clone(), client_address::identify))
 }

@@ -9,6 +9,7 @@ use leptos::config::LeptosOptions;
 use url::Url;
 
 use super::client_address::TrustedProxies;
+use super::limits::TimeLimits;
 use crate::clock::SharedClock;
 use crate::mail::RelayHealth;
 use crate::registration::{PasswordPolicy, Registration};
@@ -30,9 +31,24 @@ pub struct AppState {
     pub expose_code: bool,
     pub origin: Arc<PublicOrigin>,
     pub trusted_proxies: Arc<TrustedProxies>,
+    pub time_limits: TimeLimits,
     pub leptos: LeptosOptions,
     /// The browser's files.
     pub site_dir: Arc<PathBuf>,
+}
+
+impl AppState {
+    /// For what is answered without TLS beside a port that has it, where browsers must not be told
+    /// to insist on it (RFC 6797 §7.2: anybody on the way could say so).
+    pub(super) fn over_plain_http(&self) -> Self {
+        Self {
+            origin: Arc::new(PublicOrigin {
+                strict_transport: false,
+                ..(*self.origin).clone()
+            }),
+            ..self.clone()
+        }
+    }
 }
 
 /// The origin that people's browsers see.
@@ -71,4 +87,5 @@ pieces! {
     store: Arc<Store>,
     origin: Arc<PublicOrigin>,
     trusted_proxies: Arc<TrustedProxies>,
+    time_limits: TimeLimits,
 }

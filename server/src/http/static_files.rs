@@ -7,6 +7,7 @@ use axum::http::{HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use tower_http::services::ServeDir;
 
+use super::connections::CHUNK;
 use super::state::AppState;
 
 /// Whatever no route is for: a file of the site's folder, or a bare 404.
@@ -18,6 +19,7 @@ pub async fn serve(State(state): State<AppState>, request: Request) -> Response 
     let is_immutable = state.leptos.hash_files && request.uri().path().starts_with("/pkg/");
     let mut files = ServeDir::new(&*state.site_dir)
         .append_index_html_on_directories(false)
+        .with_buf_chunk_size(CHUNK)
         .precompressed_br()
         .precompressed_gzip();
     let mut response = match files.try_call(request).await {

@@ -37,6 +37,10 @@ pub use sessions::SessionRecords;
 /// How often a statement is tried when other transactions keep getting in its way.
 const MAX_TRIES: u32 = 40;
 
+/// How long one try may take. The embedded engine draws the ids of an index from a sequence, and
+/// tries that without end when the disk takes no writes.
+const ANSWER: Duration = Duration::from_secs(10);
+
 /// Names one claim: the canonical address, and what tells its claims apart.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct ClaimId {
@@ -178,7 +182,11 @@ impl Store {
     ) -> Result<T, StoreError> {
         let mut pause = Duration::from_micros(500);
         for _ in 0..MAX_TRIES {
-            match self.run_once(block, variables.clone()).await {
+            let outcome = self.run_once(block, variables.clone());
+            let Ok(outcome) = tokio::time::timeout(ANSWER, outcome).await else {
+                return Err(StoreError::Failed("it did not answer in time".to_owned()));
+            };
+            match outcome {
                 Err(error) if is_conflict(&error) => {
                     tokio::time::sleep(pause.mul_f64(jitter(0.5))).await;
                     pause = (pause * 2).min(Duration::from_millis(50));

@@ -120,6 +120,34 @@ async fn a_client_that_trusts_the_certificate_shakes_hands_under_each_name() {
     assert!(handshake(&tls, "elsewhere.example", &kept(&folder)).is_err());
 }
 
+/// RFC 9325 §4.2: an ephemeral key exchange and an authenticated cipher, whatever rustls comes to
+/// add. What is agreed on over a socket, `tests/api/hardening/tls.rs` knows.
+#[tokio::test]
+async fn only_modern_suites_are_offered() {
+    let (_root, folder) = fresh();
+    let tls = self_signed(&folder, now()).await;
+    let server_config = tls.rustls_config().get_inner();
+    let suites = &server_config.crypto_provider().cipher_suites;
+    let names: Vec<_> = suites.iter().filter_map(|s| s.suite().as_str()).collect();
+    assert_eq!(
+        names,
+        [
+            "TLS13_AES_256_GCM_SHA384",
+            "TLS13_AES_128_GCM_SHA256",
+            "TLS13_CHACHA20_POLY1305_SHA256",
+            "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384",
+            "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256",
+            "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256",
+            "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384",
+            "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256",
+            "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256",
+        ]
+    );
+    assert_eq!(server_config.alpn_protocols, [&b"h2"[..], b"http/1.1"]);
+    // What is sent before the handshake is over can be sent again by anybody.
+    assert_eq!(server_config.max_early_data_size, 0);
+}
+
 #[tokio::test]
 async fn the_second_start_uses_the_same_certificate() {
     let (_root, folder) = fresh();

@@ -8,6 +8,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use latchkey::clock::{Clock, SystemClock};
 use latchkey::config::Config;
 use latchkey::entropy::SystemEntropy;
+use latchkey::http::TimeLimits;
 use latchkey::startup::{self, World};
 use latchkey::store::Store;
 use mail_parser::MessageParser;
@@ -16,7 +17,6 @@ use reqwest::{Client, Method, RequestBuilder, StatusCode, redirect};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::sync::oneshot;
-use tokio::task::JoinHandle;
 
 use crate::smtp::SmtpServer;
 
@@ -40,8 +40,8 @@ pub struct App {
     clock: Arc<ManualClock>,
     store: Arc<Store>,
     client: Client,
-    stop: Option<oneshot::Sender<()>>,
-    running: Option<JoinHandle<anyhow::Result<()>>>,
+    /// Stops it when dropped.
+    _stop: oneshot::Sender<()>,
     folder: TempDir,
 }
 
@@ -65,6 +65,14 @@ impl App {
     }
 
     pub async fn start_with(adjust: impl FnOnce(&mut Config)) -> Self {
+        Self::start_in(adjust, |_| {}).await
+    }
+
+    /// In a world that `change` has made worse.
+    pub async fn start_in(
+        adjust: impl FnOnce(&mut Config),
+        change: impl FnOnce(&mut World),
+    ) -> Self {
         let smtp = SmtpServer::start().await;
         let folder = tempfile::tempdir().unwrap();
         let site = folder.path().join("site");
@@ -84,16 +92,18 @@ impl App {
         config.validate().unwrap();
         // From now on, for tower-sessions and browsers go by their own clocks.
         let clock = Arc::new(ManualClock(Mutex::new(SystemClock.now())));
-        let world = World {
+        let mut world = World {
             clock: clock.clone(),
             entropy: Arc::new(SystemEntropy),
+            time_limits: TimeLimits::default(),
         };
+        change(&mut world);
         let application = startup::build_in(config, world).await.unwrap();
         let http = application.http_addr().unwrap();
         let https = application.https_addr().unwrap().unwrap_or(http);
         let store = application.store();
         let (stop, stopped) = oneshot::channel();
-        let running = tokio::spawn(application.run_until_stopped(async {
+        tokio::spawn(application.run_until_stopped(async {
             let _ = stopped.await;
         }));
         Self {
@@ -103,8 +113,7 @@ impl App {
             clock,
             store,
             client: client(),
-            stop: Some(stop),
-            running: Some(running),
+            _stop: stop,
             folder,
         }
     }
@@ -221,12 +230,6 @@ impl App {
         tokio::time::timeout(std::time::Duration::from_secs(20), settled)
             .await
             .expect("mail is still under way");
-    }
-
-    /// Stops as SIGTERM does, and says how it ended.
-    pub async fn stop(&mut self) -> anyhow::Result<()> {
-        let _ = self.stop.take().unwrap().send(());
-        self.running.take().unwrap().await.unwrap()
     }
 }
 

@@ -7,6 +7,7 @@ mod api;
 mod app;
 mod budgets;
 mod demo;
+mod hardening;
 mod hostile;
 mod pages;
 mod privacy;

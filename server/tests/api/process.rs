@@ -1,6 +1,6 @@
 //! The binary as an operator meets it: command line, signals, exit codes, files, logs.
 
-mod child;
+pub mod child;
 mod log;
 
 use std::net::TcpListener;
