@@ -15,19 +15,20 @@ async fn app(adjust: impl FnOnce(&mut Config)) -> App {
     .await
 }
 
-trait From {
-    fn from_network(self, address: &str) -> Self;
+trait Forwarded {
+    /// As the proxy says where a request comes from.
+    fn forwarded_for(self, address: &str) -> Self;
 }
 
-impl From for RequestBuilder {
-    fn from_network(self, address: &str) -> Self {
+impl Forwarded for RequestBuilder {
+    fn forwarded_for(self, address: &str) -> Self {
         self.header("x-forwarded-for", address)
     }
 }
 
 async fn register(app: &App, email: &str, network: &str) -> Answer {
     let body = fields(&[("email", email), ("password", PASSWORD)]);
-    send(app.form("/register", body).from_network(network)).await
+    send(app.form("/register", body).forwarded_for(network)).await
 }
 
 async fn try_password(app: &App, password: &str, network: &str) -> Answer {
@@ -35,7 +36,7 @@ async fn try_password(app: &App, password: &str, network: &str) -> Answer {
     send(
         request
             .basic_auth(EMAIL, Some(password))
-            .from_network(network),
+            .forwarded_for(network),
     )
     .await
 }
@@ -84,7 +85,7 @@ async fn the_page_says_when_to_come_back_and_keeps_the_address() {
     app.mailed_code(EMAIL).await;
     let body = fields(&[("email", "somebody@bar.com"), ("password", PASSWORD)]);
     let request = app.form("/register", body).header(ACCEPT, "text/html");
-    let page = send(request.from_network("203.0.113.1")).await;
+    let page = send(request.forwarded_for("203.0.113.1")).await;
     assert_eq!(page.status, 429);
     assert_eq!(page.header("retry-after"), "3600");
     for text in ["Please try again in 60 minutes.", "somebody@bar.com"] {
@@ -103,11 +104,11 @@ async fn the_budget_of_wrong_passwords_comes_before_everything_else() {
     }
     let answers = [
         try_password(&app, "wrong password", "203.0.113.1").await,
-        send(app.form("/verify", "").from_network("203.0.113.1")).await,
+        send(app.form("/verify", "").forwarded_for("203.0.113.1")).await,
         send(
             app.form("/verify", "verification_code=12")
                 .header("authorization", "Bearer x")
-                .from_network("203.0.113.1"),
+                .forwarded_for("203.0.113.1"),
         )
         .await,
     ];
@@ -123,7 +124,7 @@ async fn the_budget_of_wrong_passwords_comes_before_everything_else() {
         ("verification_code", "1234"),
     ]);
     let request = app.form("/verify", body).header(ACCEPT, "text/html");
-    let page = send(request.from_network("203.0.113.1")).await;
+    let page = send(request.forwarded_for("203.0.113.1")).await;
     assert_eq!(page.status, 429);
     assert!(
         page.body.contains("Please try again in 30 minutes."),
@@ -141,7 +142,7 @@ async fn who_signed_up_here_goes_on_though_the_network_guessed_too_much() {
     let form = |path: &str, body: &str| {
         app.form(path, body.to_owned())
             .header(ACCEPT, "text/html")
-            .from_network("203.0.113.1")
+            .forwarded_for("203.0.113.1")
     };
     let body = fields(&[("email", EMAIL), ("password", PASSWORD)]);
     assert_eq!(send(form("/register", &body)).await.location(), "/verify");
@@ -150,7 +151,7 @@ async fn who_signed_up_here_goes_on_though_the_network_guessed_too_much() {
     let request = app
         .form("/verify", "verification_code=1234")
         .basic_auth(other, Some("wrong password"));
-    send(request.from_network("203.0.113.1"))
+    send(request.forwarded_for("203.0.113.1"))
         .await
         .assert_is(401, "unauthorized");
     try_password(&app, PASSWORD, "203.0.113.1")
@@ -171,14 +172,14 @@ async fn a_page_asks_for_a_long_code_where_the_address_has_them() {
         let request = app.form("/verify", fields(&[("verification_code", code)]));
         request
             .basic_auth(EMAIL, Some(PASSWORD))
-            .from_network("203.0.113.1")
+            .forwarded_for("203.0.113.1")
     };
     let wrong = crate::app::other_than(&code);
     send(guess(&wrong)).await.assert_is(403, "code_wrong");
     send(guess(&code)).await.assert_is(410, "code_stale");
     let body = fields(&[("email", EMAIL), ("password", PASSWORD)]);
     let request = app.form("/register", body).header(ACCEPT, "text/html");
-    send(request.from_network("203.0.113.1")).await;
+    send(request.forwarded_for("203.0.113.1")).await;
     let page = app.get("/verify").await;
     assert!(page.body.contains("8 digits"), "{}", page.body);
     let code = app.mailed_code(EMAIL).await;

@@ -64,7 +64,7 @@ async fn a_byte_now_and_then_does_not_prolong_a_form() {
         while writer.write_all(b"a").await.is_ok() {
             ticks.tick().await;
         }
-        std::future::pending().await
+        std::future::pending::<()>().await;
     };
     tokio::select! {
         received = until_closed(&mut reader) => {
