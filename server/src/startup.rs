@@ -25,7 +25,7 @@ use crate::config::{Config, Mode, TlsMode, data_dir};
 use crate::entropy::{SharedEntropy, SystemEntropy};
 use crate::hashing::{HashParameters, HashingPool};
 use crate::http::{self, AppState, PublicOrigin, TrustedProxies};
-use crate::mail::{Composer, MailWorker, RelayHealth, Transport};
+use crate::mail::{Composer, MailCounters, MailWorker, RelayHealth, Transport};
 use crate::registration::{Budgets, PasswordPolicy, Registration, Settings};
 use crate::secret_key::SecretKeys;
 use crate::store::{SessionRecords, Store};
@@ -140,6 +140,7 @@ pub async fn build_in(config: Config, world: World) -> anyhow::Result<Applicatio
         clock: clock.clone(),
         bell: mail_bell.clone(),
         health: relay_health.clone(),
+        counters: Arc::new(MailCounters::default()),
         code_ttl_seconds: config.code.ttl_seconds,
         notices_per_day: config.limits.notices_per_day,
     };
@@ -223,6 +224,12 @@ impl Application {
     #[must_use]
     pub fn store(&self) -> Arc<Store> {
         self.store.clone()
+    }
+
+    /// What this process has done about mail.
+    #[must_use]
+    pub fn mail_counters(&self) -> Arc<MailCounters> {
+        self.mail_worker.counters.clone()
     }
 
     /// Serves until `shutdown` resolves; then running requests and deliveries finish.

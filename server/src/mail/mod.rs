@@ -4,6 +4,7 @@
 //! (`relay`, told where and how by `relay_url`) or to the development mailbox (`mailbox`).
 
 mod compose;
+mod figures;
 mod mailbox;
 mod relay;
 mod relay_health;
@@ -12,6 +13,7 @@ mod transport;
 mod worker;
 
 pub use compose::{ComposeError, Composed, Composer, Letter};
+pub use figures::{MailCounters, MailFigures, WAIT_BOUNDS_MS};
 pub use mailbox::{DevelopmentMailbox, ReceivedMail};
 pub use relay::{MAX_CONNECTIONS, SmtpRelay, TimeLimits};
 pub use relay_health::RelayHealth;

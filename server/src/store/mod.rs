@@ -31,7 +31,7 @@ use crate::entropy::jitter;
 pub use accounts::Account;
 pub use budgets::{AddressLedger, Budget, BudgetKind, Limited};
 pub use claims::{Claim, Guess, GuessResult, Registered, Registering, Renewal, Renewed, Spending};
-pub use outbox::{LeasedMail, MailRules, Outgoing};
+pub use outbox::{LeasedMail, MailRules, OutboxDepth, Outgoing};
 pub use sessions::SessionRecords;
 
 /// How often a statement is tried when other transactions keep getting in its way.

@@ -32,11 +32,21 @@ impl LeasedMail {
     }
 }
 
+/// How much mail is owed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, SurrealValue)]
+pub struct OutboxDepth {
+    pub mails: i64,
+    /// When the oldest of them was asked for.
+    pub oldest: Option<DateTime<Utc>>,
+}
+
 /// What decides what a leased mail turns out to be.
 pub struct MailRules {
     /// The address's ledger.
     pub ledger: String,
     pub code_ttl: Duration,
+    /// How long the mail may be under way: its code must not die meanwhile.
+    pub delivery_limit: Duration,
     /// How long an owner is left in peace between two words, and how many there are in a day.
     pub quiet: Duration,
     pub notices_per_day: u32,
@@ -62,7 +72,19 @@ const LEASE: &str = "{
     RETURN (UPDATE $due.id SET due_at = $leased_until, tries += 1 RETURN AFTER)
 }";
 
-/// A code that died while it waited is replaced by the next one: no mail carries a dead code. Its
+/// Not when somebody else has taken the mail on since: then it is theirs. A later wish, or a row
+/// that is gone, is nobody's lease, and what is under way may end.
+const KEEP_LEASE: &str = "{
+    LET $row = (SELECT ticket, tries FROM ONLY $outbox);
+    IF $row.ticket = $ticket AND $row.tries = $tries {
+        UPDATE $outbox SET due_at = $leased_until;
+        RETURN true
+    };
+    RETURN $row = NONE OR $row.ticket != $ticket
+}";
+
+/// A code that died while it waited is replaced by the next one, and one that could die on its way
+/// lives on until the relay has had its time: no mail carries a dead code. Its
 /// attempts are not renewed, for nobody paid for them. Whichever mail tells the owner takes the
 /// hour for itself, so that of many at once one does, and of a day only so many; its retries go on
 /// telling, even when guesses have used the claim up. A lease that was taken over (`tries`) has no
@@ -90,6 +112,8 @@ const PREPARE: &str = "{
     IF $old.code_expires_at <= $now OR ($long AND $old.digits < $long_digits) {
         UPDATE ONLY $claim SET delivery += 1, code_expires_at = $code_expires_at,
             digits = IF $long { math::max([digits, $long_digits]) } ELSE { digits }
+    } ELSE IF $old.code_expires_at < $under_way_until {
+        UPDATE ONLY $claim SET code_expires_at = $code_expires_at
     };
     IF $tell AND !$row.telling {
         UPDATE $account SET notified_at = $now;
@@ -169,6 +193,35 @@ impl Store {
         .await
     }
 
+    /// Keeps a mail for another `lease`; `false` when somebody else has taken it on.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn keep_lease(&self, mail: &LeasedMail, lease: Duration) -> Result<bool, StoreError> {
+        self.run(
+            KEEP_LEASE,
+            vars([
+                ("outbox", mail.claim().outbox().into_value()),
+                ("ticket", mail.ticket.clone().into_value()),
+                ("tries", mail.tries.into_value()),
+                ("leased_until", (self.clock.now() + lease).into_value()),
+            ]),
+        )
+        .await
+    }
+
+    /// How much mail is owed, and since when.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn outbox_depth(&self) -> Result<OutboxDepth, StoreError> {
+        const DEPTH: &str = "{ RETURN {
+            mails: count(SELECT VALUE id FROM outbox),
+            oldest: (SELECT VALUE queued_at FROM outbox ORDER BY queued_at LIMIT 1)[0]
+        } }";
+        self.run(DEPTH, vars([])).await
+    }
+
     /// Whether no mail is owed to anybody.
     ///
     /// # Errors
@@ -203,7 +256,11 @@ impl Store {
                     ("day_ago", (now - Duration::days(1)).into_value()),
                     ("max_notices", i64::from(rules.notices_per_day).into_value()),
                     ("long_digits", LONG_CODE_DIGITS.into_value()),
-                    ("code_expires_at", (now + rules.code_ttl).into_value()),
+                    ("under_way_until", (now + rules.delivery_limit).into_value()),
+                    (
+                        "code_expires_at",
+                        (now + rules.code_ttl.max(rules.delivery_limit)).into_value(),
+                    ),
                 ]),
             )
             .await?;

@@ -161,6 +161,7 @@ fn mail_rules(address: &str) -> MailRules {
     MailRules {
         ledger: SecretKeys::derive(&[9; 32]).address_ledger(address),
         code_ttl: TimeDelta::seconds(60),
+        delivery_limit: TimeDelta::seconds(45),
         quiet: TimeDelta::hours(1),
         notices_per_day: 3,
     }
@@ -265,6 +266,43 @@ async fn a_lease_that_ends_is_taken_over() {
     assert_eq!(story.lease().await.len(), 0);
     story.pass(31);
     assert_eq!(story.lease().await[0].tries, 2);
+}
+
+#[tokio::test]
+async fn a_lease_is_kept_while_the_mail_is_under_way_and_by_nobody_else() {
+    let story = Story::begin().await;
+    story.register("testpassword").await;
+    let lease = TimeDelta::seconds(30);
+    let mail = story.lease().await.remove(0);
+    for _ in 0..3 {
+        story.pass(20);
+        assert!(story.store.keep_lease(&mail, lease).await.unwrap());
+        assert_eq!(story.lease().await.len(), 0);
+    }
+    story.pass(31);
+    let taken_over = story.lease().await.remove(0);
+    assert!(!story.store.keep_lease(&mail, lease).await.unwrap());
+    assert!(story.store.keep_lease(&taken_over, lease).await.unwrap());
+    // A later wish is nobody's lease yet: what is under way may end.
+    story.register("testpassword").await;
+    assert!(story.store.keep_lease(&taken_over, lease).await.unwrap());
+    assert_eq!(story.lease().await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_code_does_not_die_while_its_mail_is_under_way() {
+    let story = Story::begin().await;
+    let (first, _) = story.register("testpassword").await;
+    story.pass(59);
+    let mail = story.lease().await.remove(0);
+    let Outgoing::Code(claim) = story.prepare(&mail).await else {
+        panic!("the mail carries a code");
+    };
+    assert_eq!(claim.delivery, first.delivery);
+    story.pass(44);
+    // Signing up once more repeats it, so the relay is not handed a code that was replaced.
+    let (again, _) = story.register("testpassword").await;
+    assert_eq!(again.delivery, first.delivery);
 }
 
 #[tokio::test]
