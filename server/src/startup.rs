@@ -25,7 +25,7 @@ use crate::config::{Config, Mode, TlsMode, data_dir};
 use crate::entropy::{SharedEntropy, SystemEntropy};
 use crate::hashing::{HashParameters, HashingPool};
 use crate::http::{self, AppState, PublicOrigin, TrustedProxies};
-use crate::mail::{Composer, MailCounters, MailWorker, RelayHealth, Transport};
+use crate::mail::{Composer, MailCounters, MailWorker, Pace, RelayHealth, Transport};
 use crate::registration::{Budgets, PasswordPolicy, Registration, Settings};
 use crate::secret_key::SecretKeys;
 use crate::store::{SessionRecords, Store};
@@ -41,10 +41,11 @@ const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 const SWEEP_INTERVAL: Duration = Duration::from_secs(60);
 const SWEEP_ROWS: u32 = 500;
 
-/// Time and randomness, which a test brings itself.
+/// Time, randomness and patience, which a test brings itself.
 pub struct World {
     pub clock: SharedClock,
     pub entropy: SharedEntropy,
+    pub pace: Pace,
 }
 
 impl World {
@@ -54,6 +55,7 @@ impl World {
         Self {
             clock: Arc::new(SystemClock),
             entropy: Arc::new(SystemEntropy),
+            pace: Pace::default(),
         }
     }
 }
@@ -86,7 +88,11 @@ pub async fn build(config: Config) -> anyhow::Result<Application> {
 /// # Errors
 /// When a part of it cannot start: the message says which.
 pub async fn build_in(config: Config, world: World) -> anyhow::Result<Application> {
-    let World { clock, entropy } = world;
+    let World {
+        clock,
+        entropy,
+        pace,
+    } = world;
     data_dir::prepare(&config.data_dir)
         .with_context(|| format!("Failed to make data_dir {}", config.data_dir.display()))?;
     let tls = tls::load(
@@ -119,6 +125,7 @@ pub async fn build_in(config: Config, world: World) -> anyhow::Result<Applicatio
         config.smtp.url.as_ref(),
         config.smtp.ca_file.as_deref(),
         &config.public_url,
+        pace.relay,
     )?;
     let mailbox = transport
         .mailbox()
@@ -141,6 +148,7 @@ pub async fn build_in(config: Config, world: World) -> anyhow::Result<Applicatio
         bell: mail_bell.clone(),
         health: relay_health.clone(),
         counters: Arc::new(MailCounters::default()),
+        pace,
         code_ttl_seconds: config.code.ttl_seconds,
         notices_per_day: config.limits.notices_per_day,
     };

@@ -13,7 +13,9 @@ mod errors;
 mod form;
 mod headers;
 mod health;
+mod language;
 pub mod mailbox;
+mod not_me;
 mod openapi;
 mod pages;
 mod register;
@@ -62,11 +64,13 @@ pub fn router(
         .route("/register", get(pages::register))
         .route("/verify", get(pages::verify))
         .route("/welcome", get(pages::welcome))
+        .route("/not-me", get(not_me::ask))
         .layer(CompressionLayer::new());
     let deeds = Router::new()
         .route("/register", post(register::register))
         .route("/verify", post(verify::verify))
         .route("/resend", post(resend::resend))
+        .route("/not-me", post(not_me::disown))
         .layer(DefaultBodyLimit::max(MAX_BODY));
     let mut router = pages
         .merge(deeds)

@@ -14,9 +14,11 @@ use utoipa::{Modify, OpenApi};
     paths(
         super::pages::register,
         super::pages::verify,
+        super::not_me::ask,
         super::register::register,
         super::verify::verify,
         super::resend::resend,
+        super::not_me::disown,
         super::health::alive,
         super::health::ready,
     ),

@@ -13,12 +13,12 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::{
-    Composer, DeliveryError, Letter, MAX_CONNECTIONS, MailCounters, RelayHealth, TimeLimits,
-    Transport,
+    Composer, DeliveryError, Letter, LinkToken, MAX_CONNECTIONS, MailCounters, RelayHealth,
+    TimeLimits, Transport,
 };
 use crate::clock::SharedClock;
 use crate::entropy::jitter;
-use crate::registration::code_of;
+use crate::registration::{DisownToken, code_of};
 use crate::secret_key::{SecretKeys, hex};
 use crate::store::{Claim, LeasedMail, MailRules, Outgoing, Store, StoreError};
 use crate::telemetry::AUDIT;
@@ -26,10 +26,6 @@ use crate::telemetry::AUDIT;
 /// How often the outbox is looked at when nobody rings: other instances' mail, retries, and what
 /// a worker left behind when it died.
 const POLL: Duration = Duration::from_millis(500);
-
-/// After this another worker takes the mail on, unless the lease is kept. What a worker that died
-/// had in hand is so taken on within ten seconds.
-const LEASE: Span = Span::seconds(8);
 
 /// How often the lease of a mail under way is kept: the store may fail three times in a row.
 const KEEP_LEASE_EVERY: Duration = Duration::from_secs(2);
@@ -52,6 +48,24 @@ const SLOWEST_RETRY: Duration = Duration::from_secs(300);
 /// [`RelayHealth`].
 const SLOWEST_WHILE_RELAY_FAILS: Duration = Duration::from_secs(30);
 
+/// How long things may take.
+#[derive(Clone, Copy, Debug)]
+pub struct Pace {
+    /// After this another worker takes a mail on, unless its lease is kept. What a worker that
+    /// died had in hand is so taken on within ten seconds.
+    pub lease: Span,
+    pub relay: TimeLimits,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self {
+            lease: Span::seconds(8),
+            relay: TimeLimits::default(),
+        }
+    }
+}
+
 /// Sends what the outbox owes.
 pub struct MailWorker {
     pub store: Arc<Store>,
@@ -63,6 +77,7 @@ pub struct MailWorker {
     pub bell: Arc<Notify>,
     pub health: Arc<RelayHealth>,
     pub counters: Arc<MailCounters>,
+    pub pace: Pace,
     /// `code.ttl_seconds`.
     pub code_ttl_seconds: u32,
     /// `limits.notices_per_day`.
@@ -125,7 +140,7 @@ impl MailWorker {
 
     async fn lease(&self, limit: u32) -> Vec<LeasedMail> {
         self.store
-            .lease_mail(limit, LEASE)
+            .lease_mail(limit, self.pace.lease)
             .await
             .unwrap_or_else(|error| {
                 tracing::error!(%error, "the outbox cannot be read");
@@ -166,7 +181,7 @@ impl MailWorker {
             .is_some()
         {
             // A store that fails now may be back before the lease ends.
-            if let Ok(false) = self.store.keep_lease(mail, LEASE).await {
+            if let Ok(false) = self.store.keep_lease(mail, self.pace.lease).await {
                 return lost.cancel();
             }
         }
@@ -196,17 +211,21 @@ impl MailWorker {
         let rules = MailRules {
             ledger: self.keys.address_ledger(&mail.address),
             code_ttl: self.code_ttl(),
-            delivery_limit: Span::from_std(TimeLimits::default().delivery)
-                .unwrap_or(self.code_ttl()),
+            delivery_limit: Span::from_std(self.pace.relay.delivery).unwrap_or(self.code_ttl()),
             quiet: Span::seconds(QUIET_SECONDS),
             notices_per_day: self.notices_per_day,
         };
         let outgoing = self.store.prepare_mail(mail, &rules).await?;
-        let told = matches!(outgoing, Outgoing::AlreadyRegistered(_));
+        let told = matches!(outgoing, Outgoing::AlreadyRegistered { .. });
         let (letter, claim) = match outgoing {
             Outgoing::Nothing => return Ok(Fate::Settled),
             Outgoing::Code(claim) => (self.code_letter(&claim), claim),
-            Outgoing::AlreadyRegistered(claim) => (already_registered(&claim), claim),
+            Outgoing::AlreadyRegistered { claim, language } => {
+                let letter = claim
+                    .email()
+                    .map(|to| Letter::AlreadyRegistered { to, language });
+                (letter, claim)
+            }
             Outgoing::Silence { claim, refused } => {
                 return Ok(self.pretend(mail, claim, refused).await);
             }
@@ -297,15 +316,13 @@ impl MailWorker {
     fn code_letter(&self, claim: &Claim) -> Option<Letter> {
         Some(Letter::Code {
             to: claim.email()?,
+            language: claim.language(),
             code: code_of(&self.keys, claim)?,
             reference: claim.reference.clone(),
             ttl_seconds: self.code_ttl_seconds,
+            disown_token: LinkToken(DisownToken::of(&self.keys, claim)?.expose()),
         })
     }
-}
-
-fn already_registered(claim: &Claim) -> Option<Letter> {
-    Some(Letter::AlreadyRegistered { to: claim.email()? })
 }
 
 /// The same for every try with the same code, so that a mailbox can tell a repetition, and another
@@ -355,13 +372,14 @@ mod tests {
 
     #[test]
     fn what_a_dead_worker_had_in_hand_is_taken_on_within_ten_seconds() {
-        assert!(LEASE + Span::from_std(POLL).unwrap() < Span::seconds(10));
+        let lease = Pace::default().lease;
+        assert!(lease + Span::from_std(POLL).unwrap() < Span::seconds(10));
         let kept_in_vain = Span::from_std(KEEP_LEASE_EVERY * 3).unwrap();
         assert!(
-            kept_in_vain < LEASE,
+            kept_in_vain < lease,
             "one failure of the store loses no lease"
         );
         let recording: Duration = (1..RECORD_TRIES).map(|tries| RECORD_PAUSE * tries).sum();
-        assert!(Span::from_std(KEEP_LEASE_EVERY + recording).unwrap() < LEASE);
+        assert!(Span::from_std(KEEP_LEASE_EVERY + recording).unwrap() < lease);
     }
 }

@@ -1,11 +1,12 @@
 //! The outbox: mail owed to somebody.
 
 use chrono::{DateTime, Duration, Utc};
+use latchkey_app::language::Language;
 use surrealdb::types::{SurrealValue, Value};
 
 use super::accounts::account_id;
-use super::budgets::{LONG_CODE_DIGITS, ledger_id};
-use super::claims::Claim;
+use super::budgets::{LONG_CODE_DIGITS, is_stopped, ledger_id};
+use super::claims::{Claim, language};
 use super::{ClaimId, Store, StoreError, vars};
 
 /// A mail that this process has taken on until its lease ends.
@@ -57,9 +58,14 @@ pub enum Outgoing {
     /// The code of this claim, which is live.
     Code(Box<Claim>),
     /// Word to the owner of a verified address that somebody tried to sign up with it.
-    AlreadyRegistered(Box<Claim>),
-    /// The owner was told a while ago: nothing to send, but to whoever made the claim it must
-    /// look as if a mail had left, and met what the last word to the owner met.
+    AlreadyRegistered {
+        claim: Box<Claim>,
+        /// The owner's, who need not be whoever signed up.
+        language: Language,
+    },
+    /// The owner was told a while ago, or has disowned the claim or stopped its network: nothing
+    /// to send, but to whoever made the claim it must look as if a mail had left, and met what the
+    /// last word to the owner met.
     Silence { claim: Box<Claim>, refused: bool },
     /// The claim is gone or its guesses are used up, or a later wish for a mail took the place.
     Nothing,
@@ -89,18 +95,22 @@ const KEEP_LEASE: &str = "{
 /// hour for itself, so that of many at once one does, and of a day only so many; its retries go on
 /// telling, even when guesses have used the claim up. A lease that was taken over (`tries`) has no
 /// say any more.
-const PREPARE: &str = "{
+const PREPARE: &str = concat!(
+    "{
     LET $row = (SELECT ticket, tries, telling FROM ONLY $outbox);
     IF $row = NONE OR $row.ticket != $ticket OR $row.tries != $tries {
         RETURN { kind: 'nothing', claim: NONE }
     };
     LET $old = (SELECT * FROM ONLY $claim WHERE expires_at > $now);
     LET $verified = record::exists($account);
-    LET $owner = (SELECT notified_at, notice_refused FROM ONLY $account);
+    LET $owner = (SELECT notified_at, notice_refused, language FROM ONLY $account);
     LET $record = (SELECT * FROM ONLY $ledger);
     LET $long = ($record.long_codes_until ?? $now) > $now;
     LET $notices = ($record.notices ?? [])[WHERE $this > $day_ago];
-    LET $tell = $verified AND ($row.telling OR (
+    LET $silent = ($old.disowned ?? false) OR ",
+    is_stopped!("$old.site"),
+    ";
+    LET $tell = $verified AND !$silent AND ($row.telling OR (
         ($owner.notified_at = NONE OR $owner.notified_at <= $quiet_since)
         AND array::len($notices) < $max_notices
     ));
@@ -125,13 +135,15 @@ const PREPARE: &str = "{
             expires_at = time::max([expires_at ?? $now, $now + 1d])
     };
     RETURN {
-        kind: IF !$verified { 'code' }
+        kind: IF !$verified AND !$silent { 'code' }
             ELSE IF $tell { 'already_registered' }
             ELSE IF $owner.notice_refused ?? false { 'refused_silence' }
             ELSE { 'silence' },
-        claim: (SELECT * FROM ONLY $claim)
+        claim: (SELECT * FROM ONLY $claim),
+        language: $owner.language
     }
-}";
+}"
+);
 
 /// The code's life counts from the relay's word, if it is still the same code.
 const TAKEN: &str = "{
@@ -164,6 +176,7 @@ const POSTPONE: &str = "{
 struct OutgoingRow {
     kind: String,
     claim: Option<Claim>,
+    language: Option<String>,
 }
 
 impl Store {
@@ -266,7 +279,13 @@ impl Store {
             .await?;
         Ok(match (row.kind.as_str(), row.claim.map(Box::new)) {
             ("code", Some(claim)) => Outgoing::Code(claim),
-            ("already_registered", Some(claim)) => Outgoing::AlreadyRegistered(claim),
+            ("already_registered", Some(claim)) => Outgoing::AlreadyRegistered {
+                language: row
+                    .language
+                    .as_deref()
+                    .map_or_else(|| claim.language(), |tag| language(Some(tag))),
+                claim,
+            },
             ("silence", Some(claim)) => Outgoing::Silence {
                 claim,
                 refused: false,

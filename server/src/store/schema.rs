@@ -12,6 +12,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ),
     ("002_sessions", include_str!("schema/002_sessions.surql")),
     ("003_budgets", include_str!("schema/003_budgets.surql")),
+    ("004_mail", include_str!("schema/004_mail.surql")),
 ];
 
 const DEFINE_MIGRATION: &str = "

@@ -6,6 +6,7 @@
 mod api;
 mod app;
 mod demo;
+mod not_me;
 mod pages;
 mod process;
 mod smtp;

@@ -112,7 +112,9 @@ impl Play {
             Step::Pass(seconds) => self.story.pass(seconds),
             Step::Register { who, password } => {
                 let password = secret(password_of(who, password));
-                let outcome = instance.register(&email(), password, network()).await;
+                let outcome = instance
+                    .register(&email(), password, Language::English, network())
+                    .await;
                 assert!(matches!(outcome.unwrap(), RegisterOutcome::Accepted { .. }));
             }
             Step::Resend { who, password } => {
@@ -137,7 +139,7 @@ impl Play {
                             self.mailbox.insert(claim.key.clone(), code);
                             (false, claim)
                         }
-                        Outgoing::AlreadyRegistered(claim) => (true, claim),
+                        Outgoing::AlreadyRegistered { claim, .. } => (true, claim),
                         Outgoing::Silence { claim, .. } => (false, claim),
                     };
                     let ttl = TimeDelta::seconds(60);

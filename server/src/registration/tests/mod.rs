@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use latchkey_app::domain::{EmailAddress, Password, VerificationCode};
+use latchkey_app::language::Language;
 use tempfile::TempDir;
 use tokio::sync::Notify;
 
@@ -101,7 +102,7 @@ impl Story {
 
     async fn try_register(&self, password: &str) -> RegisterOutcome {
         self.registration
-            .register(&email(), secret(password), network())
+            .register(&email(), secret(password), Language::English, network())
             .await
             .unwrap()
     }
@@ -136,7 +137,7 @@ impl Story {
         let leased = self.lease().await;
         for mail in &leased {
             if let Outgoing::Code(claim)
-            | Outgoing::AlreadyRegistered(claim)
+            | Outgoing::AlreadyRegistered { claim, .. }
             | Outgoing::Silence { claim, .. } = self.prepare(mail).await
             {
                 self.store
@@ -413,7 +414,7 @@ async fn a_verified_address_looks_like_a_new_one_to_strangers() {
     assert_eq!((claim.delivery, claim.attempts_left), (1, 3));
     let mail = story.lease().await.remove(0);
     let outgoing = story.prepare(&mail).await;
-    assert!(matches!(outgoing, Outgoing::AlreadyRegistered(_)));
+    assert!(matches!(outgoing, Outgoing::AlreadyRegistered { .. }));
     for left in [2, 1, 0] {
         assert_eq!(
             story.verify("stranger's password", &code).await,
@@ -438,11 +439,11 @@ async fn an_owner_is_told_at_most_once_an_hour() {
         let mail = story.lease().await.remove(0);
         let outgoing = story.prepare(&mail).await;
         assert_eq!(
-            matches!(outgoing, Outgoing::AlreadyRegistered(_)),
+            matches!(outgoing, Outgoing::AlreadyRegistered { .. }),
             told,
             "{pause}"
         );
-        if let Outgoing::AlreadyRegistered(claim) = outgoing {
+        if let Outgoing::AlreadyRegistered { claim, .. } = outgoing {
             let ttl = TimeDelta::seconds(60);
             story
                 .store
@@ -593,7 +594,10 @@ async fn of_many_mails_at_once_one_tells_the_owner() {
     }
     let mut telling = Vec::new();
     for mail in story.lease().await {
-        if matches!(story.prepare(&mail).await, Outgoing::AlreadyRegistered(_)) {
+        if matches!(
+            story.prepare(&mail).await,
+            Outgoing::AlreadyRegistered { .. }
+        ) {
             telling.push(mail);
         }
     }
@@ -601,7 +605,7 @@ async fn of_many_mails_at_once_one_tells_the_owner() {
     // Its retry goes on telling.
     assert!(matches!(
         story.prepare(&telling[0]).await,
-        Outgoing::AlreadyRegistered(_)
+        Outgoing::AlreadyRegistered { .. }
     ));
 }
 
@@ -654,7 +658,7 @@ async fn whoever_burns_the_attempts_does_not_keep_the_owner_from_being_told() {
     let mail = story.lease().await.remove(0);
     assert!(matches!(
         story.prepare(&mail).await,
-        Outgoing::AlreadyRegistered(_)
+        Outgoing::AlreadyRegistered { .. }
     ));
 }
 
@@ -666,7 +670,7 @@ async fn an_owner_is_told_once_though_the_stranger_repeats_the_sign_up_meanwhile
     story.verify("owner's password", &code).await;
     story.register("stranger's password").await;
     let under_way = story.lease().await.remove(0);
-    let Outgoing::AlreadyRegistered(claim) = story.prepare(&under_way).await else {
+    let Outgoing::AlreadyRegistered { claim, .. } = story.prepare(&under_way).await else {
         panic!("the owner is told");
     };
     story.register("stranger's password").await;
