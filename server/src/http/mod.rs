@@ -6,6 +6,7 @@
 mod access_log;
 mod answer;
 mod basic_auth;
+mod claim;
 mod client_address;
 mod cross_site;
 mod door;
@@ -70,6 +71,7 @@ pub fn router(
         .route("/register", post(register::register))
         .route("/verify", post(verify::verify))
         .route("/resend", post(resend::resend))
+        .route("/claim", get(claim::claim))
         .route("/not-me", post(not_me::disown))
         .layer(DefaultBodyLimit::max(MAX_BODY));
     let mut router = pages

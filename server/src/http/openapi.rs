@@ -18,6 +18,7 @@ use utoipa::{Modify, OpenApi};
         super::register::register,
         super::verify::verify,
         super::resend::resend,
+        super::claim::claim,
         super::not_me::disown,
         super::health::alive,
         super::health::ready,

@@ -7,6 +7,7 @@ mod api;
 mod app;
 mod demo;
 mod not_me;
+mod outbox;
 mod pages;
 mod process;
 mod smtp;
