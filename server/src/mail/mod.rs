@@ -11,6 +11,7 @@ mod relay;
 mod relay_health;
 mod relay_url;
 mod transport;
+mod trial;
 mod worker;
 
 pub use compose::{ComposeError, Composed, Composer};
@@ -21,4 +22,5 @@ pub use relay::{MAX_CONNECTIONS, SmtpRelay, TimeLimits};
 pub use relay_health::RelayHealth;
 pub use relay_url::{Encryption, RelayUrl, RelayUrlError};
 pub use transport::{DeliveryError, Reason, Step, Transport};
+pub use trial::try_relay;
 pub use worker::{MailWorker, Pace};
