@@ -4,45 +4,39 @@ use axum::extract::State;
 use latchkey_app::view::MailState;
 use tower_sessions::Session;
 
-use super::answer::{Failure, Kind, Problem, Success};
+use super::answer::{Failure, Problem, Success};
 use super::pages;
 use super::session::Remembered;
 use super::state::AppState;
 
 /// The claim that this session made last, as it stands; nothing is changed. A page asks until its
 /// mail has left. For an address that has an account the answer is the same.
+///
+/// That there is none is no failure: a page may ask just when its code has been the right one.
 #[utoipa::path(
     get,
     path = "/claim",
     tag = "sign-up",
-    security(("session" = [])),
+    security(("session" = []), ()),
     responses(
-        (status = 200, description = "`claim.mail` says whether the mail is queued, taken by the relay (the code's life counts from then), or refused for good", body = Success),
-        (status = 410, description = "`code_stale`: this session has no sign-up under way", body = Failure),
+        (status = 200, description = "`claim.mail` says whether the mail is queued, taken by the relay (the code's life counts from then), or refused for good; without `claim`, this session has no sign-up under way", body = Success),
         (status = 503, description = "`unavailable`", body = Failure, headers(("Retry-After" = u64, description = "Seconds"))),
     )
 )]
 pub async fn claim(State(state): State<AppState>, session: Session) -> Result<Success, Problem> {
-    let none = || {
-        Problem::new(
-            Kind::CodeStale,
-            "This browser has no sign-up under way. Please sign up first.",
-        )
+    let claim = match Remembered::of(&session).await?.claim {
+        Some(begun) => state.registration.pending(&begun.id).await?,
+        None => None,
     };
-    let begun = Remembered::of(&session).await?.claim.ok_or_else(none)?;
-    let claim = state.registration.pending(&begun.id).await?;
-    let claim = pages::pending(
-        &state.registration,
-        &claim.ok_or_else(none)?,
-        state.clock.now(),
-    );
-    let message = match claim.mail {
-        MailState::Queued => "The mail with the code is about to leave.",
-        MailState::Taken => "The mail with the code has left.",
-        MailState::Refused => "The mail with the code could not be delivered.",
+    let claim = claim.map(|claim| pages::pending(&state.registration, &claim, state.clock.now()));
+    let message = match claim.as_ref().map(|claim| claim.mail) {
+        None => "This browser has no sign-up under way.",
+        Some(MailState::Queued) => "The mail with the code is about to leave.",
+        Some(MailState::Taken) => "The mail with the code has left.",
+        Some(MailState::Refused) => "The mail with the code could not be delivered.",
     };
     Ok(Success {
-        claim: Some(claim),
+        claim,
         ..Success::new(message)
     })
 }

@@ -141,8 +141,8 @@ fn Facts(pending: Pending) -> impl IntoView {
                 {move || mail_text(claim.read().mail)}
                 // With JavaScript the page looks by itself.
                 {move || {
-                    (claim.read().is_queued() && !hydrated.get())
-                        .then(|| view! { ". " <a href="/verify">{LOOK_AGAIN}</a> })
+                    let link = format!(". <a href=\"/verify\">{LOOK_AGAIN}</a>");
+                    claim.read().is_queued().then(|| view! { <noscript inner_html=link></noscript> })
                 }}
             </dd>
             <dt>{REFERENCE}</dt>
