@@ -38,7 +38,7 @@ test: ## Runs every test, in Rust and in a real browser
 
 .PHONY: kills
 kills: ## Kills the server fifty times in the middle of its work, and looks for lost mail
-	LATCHKEY_TEST_KILLS=50 cargo test $(HOST) --test api -- process::mail
+	KILLS=50 cargo test $(HOST) --test api -- process::mail
 
 # The site of a release stands beside its binary, so that a development build
 # cannot replace it and the folder can be copied as it is. Names of its files

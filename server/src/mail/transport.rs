@@ -140,6 +140,17 @@ impl Transport {
         }
     }
 
+    /// Whether mail could be handed over, as far as can be seen without any.
+    ///
+    /// # Errors
+    /// As [`Self::deliver`].
+    pub async fn reach(&self) -> Result<(), DeliveryError> {
+        match self {
+            Self::Smtp(relay) => relay.reach().await,
+            Self::Mailbox(_) => Ok(()),
+        }
+    }
+
     /// The development mailbox, if that is where mail goes.
     #[must_use]
     pub fn mailbox(&self) -> Option<&DevelopmentMailbox> {

@@ -297,12 +297,16 @@ impl MailWorker {
         })
     }
 
-    /// What a mail would have looked like from outside, had there been one to send.
+    /// What a mail would have looked like from outside, had there been one to send: with a relay
+    /// that is away, it would wait.
     async fn pretend(&self, mail: &LeasedMail, claim: Box<Claim>, refused: bool) -> Fate {
-        if self.health.failing_since(self.clock.now()).is_some() {
+        let (began, started) = (self.clock.now(), Instant::now());
+        if self.transport.reach().await.is_err() {
+            self.health.failed(began, self.clock.now());
             return Fate::Postponed(retry_delay(mail.tries, SLOWEST_WHILE_RELAY_FAILS));
         }
-        tokio::time::sleep(self.health.last_delivery()).await;
+        let took = started.elapsed();
+        tokio::time::sleep(self.health.last_delivery().saturating_sub(took)).await;
         if refused {
             return Fate::Refused { told: false };
         }

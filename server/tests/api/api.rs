@@ -483,12 +483,39 @@ async fn the_service_says_how_it_is_and_what_it_offers() {
                 "200", "400", "401", "403", "409", "410", "413", "415", "422", "429", "503",
             ],
         ),
+        (
+            "/not-me",
+            vec!["200", "400", "403", "410", "413", "415", "503"],
+        ),
     ] {
         let responses = document["paths"][path]["post"]["responses"]
             .as_object()
             .unwrap();
         assert_eq!(responses.keys().collect::<Vec<_>>(), statuses);
     }
+    let claim = &document["components"]["schemas"]["ClaimState"]["properties"];
+    assert_eq!(
+        document["paths"]["/claim"]["get"]["responses"]
+            .as_object()
+            .unwrap()
+            .keys()
+            .collect::<Vec<_>>(),
+        ["200", "503"]
+    );
+    let answer = app
+        .fetch(
+            "/register",
+            &fields(&[("email", EMAIL), ("password", PASSWORD)]),
+        )
+        .await;
+    answer.assert_is(200, "");
+    app.mailed_code(EMAIL).await;
+    let told = app.get("/claim").await.json()["claim"].clone();
+    let names = |object: &serde_json::Value| {
+        let object = object.as_object().unwrap();
+        object.keys().cloned().collect::<Vec<_>>()
+    };
+    assert_eq!(names(&told), names(claim));
 }
 
 #[tokio::test]

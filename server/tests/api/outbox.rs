@@ -25,6 +25,11 @@ fn address(number: usize) -> String {
     format!("somebody{number}@bar.com")
 }
 
+/// What this browser is told of its mail.
+async fn mail_state(app: &App) -> Value {
+    app.get("/claim").await.json()["claim"]["mail"].clone()
+}
+
 async fn sign_up(app: &App, people: usize) {
     for number in 0..people {
         app.register(&address(number), PASSWORD)
@@ -305,6 +310,42 @@ async fn of_an_address_that_has_an_account_the_mail_looks_the_same() {
         seen.push((before, after));
     }
     assert_eq!(seen[0], seen[1]);
+}
+
+#[tokio::test]
+async fn while_the_relay_is_away_an_address_that_has_an_account_waits_like_any_other() {
+    let mut app = App::start().await;
+    let code = app.code_for(EMAIL, PASSWORD).await;
+    app.verify(EMAIL, PASSWORD, &code).await.assert_is(200, "");
+    app.register(EMAIL, "stranger's password")
+        .await
+        .assert_is(200, "");
+    app.smtp.mail_to(EMAIL).await;
+    app.mail_settled().await;
+    // The owner was told a moment ago: the next one causes no mail, and only looks so.
+    for email in [EMAIL, "new@bar.com"] {
+        app.forget_cookies();
+        app.smtp.go_down().await;
+        let form = fields(&[("email", email), ("password", "another password")]);
+        app.fetch("/register", &form).await.assert_is(200, "");
+        let mut ticks = tokio::time::interval(Duration::from_millis(200));
+        for _ in 0..10 {
+            ticks.tick().await;
+            app.pass(1);
+            assert_eq!(mail_state(&app).await, "queued", "{email}");
+        }
+        app.smtp.come_back();
+        let taken = async {
+            while mail_state(&app).await != "taken" {
+                tokio::task::yield_now().await;
+            }
+        };
+        app.while_time_passes(tokio::time::timeout(Duration::from_secs(20), taken))
+            .await
+            .unwrap_or_else(|_| panic!("{email} is not told that its mail has left"));
+    }
+    app.smtp.mail_to("new@bar.com").await;
+    app.mail_settled().await;
 }
 
 #[tokio::test]

@@ -94,7 +94,7 @@ async fn a_relay_that_cannot_be_tried_is_a_bad_configuration() {
 
 /// How often the process is killed; `make kills` asks for fifty.
 fn cycles() -> usize {
-    std::env::var("LATCHKEY_TEST_KILLS")
+    std::env::var("KILLS")
         .ok()
         .and_then(|cycles| cycles.parse().ok())
         .unwrap_or(4)
