@@ -3,7 +3,6 @@
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::Duration as Span;
-use latchkey_app::domain::EmailAddress;
 use subtle::ConstantTimeEq;
 
 use super::{Registration, RegistrationError};
@@ -112,7 +111,7 @@ impl Registration {
             tracing::warn!(
                 target: AUDIT,
                 event = "disowned",
-                email = claim.email().as_ref().map(EmailAddress::masked),
+                email = claim.masked_address(),
                 reference = claim.reference,
                 %network,
                 "the mailbox's owner says that a sign-up was not theirs"

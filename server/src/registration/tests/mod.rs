@@ -307,6 +307,32 @@ async fn a_code_does_not_die_while_its_mail_is_under_way() {
 }
 
 #[tokio::test]
+async fn of_many_clicks_at_once_one_disowns() {
+    let story = Arc::new(Story::begin().await);
+    let (claim, code) = story.register("testpassword").await;
+    let token = DisownToken::of(&story.registration.keys, &claim).unwrap();
+    let mut clicks = tokio::task::JoinSet::new();
+    for _ in 0..8 {
+        let (story, token) = (story.clone(), token.expose());
+        clicks.spawn(async move {
+            let token = DisownToken::parse(&token).unwrap();
+            let disowned = story.registration.disown(&token, network()).await;
+            disowned.unwrap()
+        });
+    }
+    let outcomes = clicks.join_all().await;
+    assert_eq!(outcomes.iter().filter(|disowned| **disowned).count(), 1);
+    assert_eq!(story.verify("testpassword", &code).await, wrong(2));
+    assert!(story.store.account(EMAIL).await.unwrap().is_none());
+    // What was about to leave only looks as if it did.
+    let mail = story.lease().await.remove(0);
+    assert!(matches!(
+        story.prepare(&mail).await,
+        Outgoing::Silence { refused: false, .. }
+    ));
+}
+
+#[tokio::test]
 async fn three_wrong_codes_use_a_code_up() {
     let story = Story::begin().await;
     let (_, code) = story.register("testpassword").await;
