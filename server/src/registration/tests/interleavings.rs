@@ -23,6 +23,8 @@ enum Step {
     Guess { password: usize, code: u16 },
     /// The owner types the code that they read last for this password.
     Verify { password: usize },
+    /// The owner says of a mail that the attacker caused that it was not them.
+    Disown { password: usize },
     /// Time passes, in seconds.
     Pass(i64),
 }
@@ -56,12 +58,22 @@ fn step() -> impl Strategy<Value = Step> {
         3 => Just(Step::Deliver),
         3 => (0..4_usize, any::<u16>()).prop_map(|(password, code)| Step::Guess { password, code }),
         3 => (0..2_usize).prop_map(|password| Step::Verify { password }),
+        1 => (0..2_usize).prop_map(|password| Step::Disown { password }),
         2 => prop_oneof![Just(1), Just(30), Just(59), Just(61), Just(3_700)].prop_map(Step::Pass),
     ]
 }
 
+/// Each sits somewhere else.
+fn network_of(who: Who) -> ClientNetwork {
+    IpAddr::from(match who {
+        Who::Owner => [198, 51, 100, 1],
+        Who::Attacker => [192, 0, 2, 1],
+    })
+    .into()
+}
+
 /// What the owner has read, by the claim's key, since the mail says which sign-up it is for.
-type Mailbox = HashMap<String, VerificationCode>;
+type Mailbox = HashMap<String, (VerificationCode, DisownToken)>;
 
 struct Play {
     story: Story,
@@ -69,6 +81,8 @@ struct Play {
     mailbox: Mailbox,
     /// The password that a right code from the mailbox came with.
     won_by: Option<&'static str>,
+    /// Until when the attacker's network causes no mail.
+    stopped_until: Option<DateTime<Utc>>,
     /// What the attacker guessed right by chance, which no rule forbids.
     guessed: bool,
 }
@@ -78,6 +92,8 @@ impl Play {
         let story = Story::hiding_accounts().await;
         let mut config = Config::default();
         config.code.expose = Some(false);
+        // Budgets have tests of their own; here everybody may do everything.
+        config.limits.mode = crate::config::LimitsMode::Off;
         let instances = (0..3)
             .map(|_| Story::registration(&config, &story.store, &story.clock))
             .collect();
@@ -86,6 +102,7 @@ impl Play {
             instances,
             mailbox: Mailbox::new(),
             won_by: None,
+            stopped_until: None,
             guessed: false,
         }
     }
@@ -113,13 +130,13 @@ impl Play {
             Step::Register { who, password } => {
                 let password = secret(password_of(who, password));
                 let outcome = instance
-                    .register(&email(), password, Language::English, network())
+                    .register(&email(), password, Language::English, network_of(who))
                     .await;
                 assert!(matches!(outcome.unwrap(), RegisterOutcome::Accepted { .. }));
             }
             Step::Resend { who, password } => {
                 let id = self.key(password_of(who, password)).await;
-                instance.resend(&id, network()).await.unwrap();
+                instance.resend(&id, network_of(who)).await.unwrap();
             }
             Step::Deliver => {
                 for mail in self.story.lease().await {
@@ -136,7 +153,17 @@ impl Play {
                                 self.won_by.is_none() && !self.guessed,
                                 "a code was mailed for an account that stands"
                             );
-                            self.mailbox.insert(claim.key.clone(), code);
+                            let now = self.story.clock.now();
+                            let strangers = [2, 3].map(|password| PASSWORDS[password]);
+                            for password in strangers {
+                                let is_theirs = self.key(password).await.key == claim.key;
+                                let is_stopped =
+                                    self.stopped_until.is_some_and(|until| now < until);
+                                assert!(!(is_theirs && is_stopped), "mail that was stopped");
+                            }
+                            let link =
+                                DisownToken::of(&SecretKeys::derive(&[9; 32]), &claim).unwrap();
+                            self.mailbox.insert(claim.key.clone(), (code, link));
                             (false, claim)
                         }
                         Outgoing::AlreadyRegistered { claim, .. } => (true, claim),
@@ -150,6 +177,25 @@ impl Play {
                         .unwrap();
                 }
             }
+            Step::Disown { password } => {
+                let password = password_of(Who::Attacker, password);
+                let key = self.key(password).await.key;
+                let Some((code, link)) = self.mailbox.get(&key).cloned() else {
+                    return;
+                };
+                if instance
+                    .disown(&link, network_of(Who::Owner))
+                    .await
+                    .unwrap()
+                {
+                    self.stopped_until = Some(self.story.clock.now() + TimeDelta::days(1));
+                    let outcome = present(instance, password, &code).await;
+                    assert!(
+                        !matches!(outcome, VerifyOutcome::Verified { .. }),
+                        "a code opened what was disowned"
+                    );
+                }
+            }
             Step::Guess { password, code } => {
                 let code = VerificationCode::parse(&format!("{:04}", code % 10_000)).unwrap();
                 let outcome = present(instance, PASSWORDS[password], &code).await;
@@ -157,7 +203,8 @@ impl Play {
             }
             Step::Verify { password } => {
                 let password = password_of(Who::Owner, password);
-                let Some(code) = self.mailbox.get(&self.key(password).await.key).cloned() else {
+                let Some((code, _)) = self.mailbox.get(&self.key(password).await.key).cloned()
+                else {
                     return;
                 };
                 if matches!(
