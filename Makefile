@@ -41,6 +41,10 @@ fuzz: ## Tries the parsers' properties with far more hostile input than the test
 	@scripts/setup fuzz
 	@scripts/fuzz
 
+.PHONY: kills
+kills: ## Kills the server fifty times in the middle of its work, and looks for lost mail
+	KILLS=50 cargo test $(HOST) --test api -- process::mail
+
 # The site of a release stands beside its binary, so that a development build
 # cannot replace it and the folder can be copied as it is. Names of its files
 # carry a hash of their content; hash.txt says which.
@@ -54,7 +58,7 @@ build: ## Builds the release: latchkey and the site/ it needs, in target/release
 .PHONY: bench
 bench: ## Runs the benchmarks in release and prints their tables
 	@scripts/setup check
-	cargo bench -p latchkey-server --bench sign_up --bench attack
+	cargo bench -p latchkey-server --bench sign_up --bench attack --bench mail
 
 .PHONY: screenshots
 screenshots: ## Takes the pictures in docs/screenshots

@@ -8,6 +8,7 @@ pub mod answer;
 pub mod components;
 pub mod domain;
 mod hydration;
+pub mod language;
 pub mod pages;
 mod shell;
 pub mod view;

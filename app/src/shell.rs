@@ -9,7 +9,9 @@ use leptos_router::{
 
 use crate::{
     hydration::{Hydration, SiteFiles},
-    pages::{ErrorPage, HomePage, NotFoundPage, RegisterPage, VerifyPage, WelcomePage, site},
+    pages::{
+        ErrorPage, HomePage, NotFoundPage, NotMePage, RegisterPage, VerifyPage, WelcomePage, site,
+    },
     view::ErrorView,
 };
 
@@ -85,6 +87,7 @@ fn Pages() -> impl IntoView {
                 // What a browser without JavaScript sees when no new code can be sent.
                 <Route path=path!("/resend") view=VerifyPage />
                 <Route path=path!("/welcome") view=WelcomePage />
+                <Route path=path!("/not-me") view=NotMePage />
             </FlatRoutes>
         </Router>
     }

@@ -92,12 +92,21 @@ pub struct PendingClaim {
     pub reference: String,
     /// What has become of its mail.
     pub mail: MailState,
-    /// Milliseconds until the code is stale; 0 when it is.
+    /// Milliseconds until the code is stale, 0 when it is; while its mail is queued, what it will
+    /// have.
     pub code_expires_in_ms: u64,
     /// Guesses left for the current code.
     pub attempts_left: u32,
     /// Seconds until another mail may be asked for; 0 when now.
     pub resend_in_seconds: u64,
+}
+
+impl PendingClaim {
+    /// Whether its mail has not left yet, so that its code's life has not begun.
+    #[must_use]
+    pub fn is_queued(&self) -> bool {
+        self.mail == MailState::Queued
+    }
 }
 
 /// What has become of a mail.
@@ -110,6 +119,25 @@ pub enum MailState {
     Taken,
     /// The relay refused it for good.
     Refused,
+}
+
+/// The page `/not-me`, for whoever got a mail about a sign-up that was not theirs.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum NotMeView {
+    /// Asks whether to stop it.
+    Ask {
+        /// What the mail's link carries.
+        token: String,
+        /// The address, masked.
+        email: String,
+        /// The short reference that the mail shows too.
+        reference: String,
+    },
+    /// It is stopped.
+    Done,
+    /// There is nothing (left) to stop.
+    #[default]
+    Stale,
 }
 
 /// The page `/welcome`.

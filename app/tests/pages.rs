@@ -8,8 +8,8 @@ use latchkey_app::{
     answer::{Answer, Refusal},
     domain::PasswordRules,
     view::{
-        ErrorView, FieldErrors, MailState, Notice, PendingClaim, RegisterView, Site, Tone,
-        VerifyView, WelcomeView,
+        ErrorView, FieldErrors, MailState, NotMeView, Notice, PendingClaim, RegisterView, Site,
+        Tone, VerifyView, WelcomeView,
     },
 };
 use leptos::prelude::provide_context;
@@ -189,6 +189,76 @@ fn the_browser_that_signed_up_is_asked_for_the_code_alone() {
         assert!(page.has(text), "{text}");
     }
     assert!(page.has("action=\"/resend\""));
+}
+
+#[test]
+fn no_clock_runs_before_the_mail_has_left() {
+    let state = |mail, code_expires_in_ms| {
+        verify(VerifyView {
+            claim: Some(PendingClaim {
+                mail,
+                code_expires_in_ms,
+                ..claim()
+            }),
+            ..pending()
+        })
+    };
+    let queued = state(MailState::Queued, 60_000);
+    for text in ["about to leave", "counts from when the mail is sent"] {
+        assert!(queued.has(text), "{text}");
+    }
+    assert!(queued.has("<noscript>. <a href=\"/verify\">Look again</a></noscript>"));
+    assert!(!queued.has("1:00"));
+    let taken = state(MailState::Taken, 60_000);
+    assert!(taken.has("1:00") && !taken.has("Look again"));
+    let refused = state(MailState::Refused, 60_000);
+    assert!(refused.says("alert", "The mail could not be delivered."));
+    assert!(refused.has(">none<") && !refused.has("1:00"));
+    let stale = state(MailState::Taken, 0);
+    assert!(stale.says("alert", "This code is stale."));
+}
+
+#[test]
+fn a_code_that_is_stale_while_the_next_one_waits_is_no_reason_to_ask_for_another() {
+    let mut form = pending();
+    form.claim = Some(PendingClaim {
+        mail: MailState::Queued,
+        ..claim()
+    });
+    form.refused(&Answer {
+        refusal: Some(Refusal::CodeStale),
+        ..Answer::refused("…")
+    });
+    let page = verify(form);
+    assert!(page.says(
+        "alert",
+        "This code is stale. The mail that is about to leave"
+    ));
+    assert!(!page.has(">Send a new code<"));
+}
+
+#[test]
+fn whoever_did_not_sign_up_is_asked_before_anything_is_stopped() {
+    let not_me = |view: NotMeView| page("/not-me", move || provide_context(view));
+    let ask = not_me(NotMeView::Ask {
+        token: "AbCd".to_owned(),
+        email: "f…@bar.com".to_owned(),
+        reference: "K7QF".to_owned(),
+    });
+    let form = ask.tag("<form");
+    assert!(form.contains("method=\"post\"") && form.contains("action=\"/not-me\""));
+    assert!(ask.input("token").contains("value=\"AbCd\""));
+    for text in [
+        "f…@bar.com",
+        "K7QF",
+        "An account that you have is not touched",
+    ] {
+        assert!(ask.has(text), "{text}");
+    }
+    assert!(!ask.has("<leptos-island"), "nothing on it needs to wake up");
+    assert!(not_me(NotMeView::Done).has("It is stopped"));
+    assert!(not_me(NotMeView::Stale).has("There is nothing to stop"));
+    assert!(!not_me(NotMeView::Stale).has("<form"));
 }
 
 #[test]

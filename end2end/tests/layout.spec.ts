@@ -57,6 +57,8 @@ for (const [screen, width, height] of [
 /** Nothing reaches beyond the window, so that nobody has to scroll sideways. */
 async function fits(page: Page): Promise<void> {
   await expect(page.getByRole('heading', { level: 1 })).toBeVisible();
+  // A page can be looked at before its style sheet is there.
+  await page.waitForLoadState();
   const [content, window] = await page.evaluate(() => [
     document.documentElement.scrollWidth,
     document.documentElement.clientWidth,

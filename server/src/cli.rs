@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand};
 use latchkey::config::Sources;
+use latchkey_app::domain::EmailAddress;
 
 /// Lets people sign up with an e-mail address that is really theirs.
 #[derive(Debug, Parser)]
@@ -31,11 +32,42 @@ enum Command {
             latchkey serve\n  latchkey serve --https-addr 127.0.0.1:9443 --set code.digits=6\n  \
             LATCHKEY_SMTP__URL_FILE=/run/secrets/smtp latchkey serve --mode production"
     )]
-    Serve(Serve),
+    Serve(Settings),
+    /// Try the relay that mail goes through.
+    Mail {
+        #[command(subcommand)]
+        command: MailCommand,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum MailCommand {
+    /// Hand one test mail to the relay, and say at which step that fails.
+    #[command(
+        after_help = "Takes the same configuration as `latchkey serve`, and can run beside it.\n\n\
+            Example:\n  latchkey mail test --to me@example.org --config latchkey.toml\n\nExit \
+            codes: 0 the relay took the mail, 2 bad configuration, 1 anything else."
+    )]
+    Test {
+        /// Whom the test mail is for
+        #[arg(long, value_name = "ADDRESS", value_parser = EmailAddress::parse)]
+        to: EmailAddress,
+        #[command(flatten)]
+        settings: Settings,
+    },
+}
+
+/// What there is to do.
+#[derive(Debug)]
+pub enum Task {
+    /// Serve.
+    Serve,
+    /// Hand the relay a test mail.
+    TestMail { to: EmailAddress },
 }
 
 #[derive(Debug, Default, Args)]
-struct Serve {
+struct Settings {
     /// A TOML file; without this, ./latchkey.toml when it is there
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -60,29 +92,37 @@ struct Serve {
 }
 
 impl CommandLine {
-    /// The layers of configuration of this process.
-    pub fn sources(self) -> Sources {
-        let serve = match self.command {
-            Some(Command::Serve(serve)) => serve,
-            None => Serve::default(),
-        };
+    /// What to do, and the layers of configuration of this process.
+    pub fn task(self) -> (Task, Sources) {
+        match self.command {
+            Some(Command::Serve(settings)) => (Task::Serve, settings.sources()),
+            None => (Task::Serve, Settings::default().sources()),
+            Some(Command::Mail {
+                command: MailCommand::Test { to, settings },
+            }) => (Task::TestMail { to }, settings.sources()),
+        }
+    }
+}
+
+impl Settings {
+    fn sources(self) -> Sources {
         let default_file = Path::new("latchkey.toml");
         let named = [
-            ("mode", serve.mode),
-            ("https_addr", serve.https_addr),
-            ("http_addr", serve.http_addr),
-            ("public_url", serve.public_url),
-            ("data_dir", serve.data_dir),
+            ("mode", self.mode),
+            ("https_addr", self.https_addr),
+            ("http_addr", self.http_addr),
+            ("public_url", self.public_url),
+            ("data_dir", self.data_dir),
         ];
         let named = named
             .into_iter()
             .filter_map(|(key, value)| Some((key.to_owned(), value?)));
         Sources {
-            file: serve
+            file: self
                 .config
                 .or_else(|| default_file.exists().then(|| default_file.to_owned())),
             environment: env::vars_os().collect(),
-            flags: serve.set.into_iter().chain(named).collect(),
+            flags: self.set.into_iter().chain(named).collect(),
         }
     }
 }
@@ -115,7 +155,8 @@ mod tests {
             "--set",
             "smtp.url=smtp://host?tls=required",
         ]);
-        let sources = line.sources();
+        let (task, sources) = line.task();
+        assert!(matches!(task, Task::Serve));
         assert_eq!(sources.file, Some(PathBuf::from("a.toml")));
         let flags: Vec<(&str, &str)> = sources
             .flags
@@ -135,9 +176,19 @@ mod tests {
     fn no_command_serves_with_the_defaults() {
         assert!(
             CommandLine::parse_from(["latchkey"])
-                .sources()
+                .task()
+                .1
                 .flags
                 .is_empty()
         );
+    }
+
+    #[test]
+    fn a_test_mail_is_for_one_address() {
+        let line = |to| CommandLine::try_parse_from(["latchkey", "mail", "test", "--to", to]);
+        let (task, _) = line("me@example.org").unwrap().task();
+        assert!(matches!(task, Task::TestMail { to } if to.typed() == "me@example.org"));
+        assert!(line("me@example.org,you@example.org").is_err());
+        assert!(CommandLine::try_parse_from(["latchkey", "mail", "test"]).is_err());
     }
 }

@@ -8,26 +8,57 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use clap::Parser;
-use latchkey::config::Config;
+use latchkey::clock::{Clock, SystemClock};
+use latchkey::config::{Config, ConfigError};
+use latchkey::entropy::SystemEntropy;
+use latchkey::mail::try_relay;
 use latchkey::{startup, telemetry};
+use latchkey_app::domain::EmailAddress;
 use tokio::runtime::Builder;
 use tokio::signal::unix::{SignalKind, signal};
 
 fn main() -> ExitCode {
-    let config = match Config::load(&cli::CommandLine::parse().sources()) {
+    let (task, sources) = cli::CommandLine::parse().task();
+    let config = match Config::load(&sources).and_then(|config| fit_for(&task, config)) {
         Ok(config) => config,
         Err(error) => {
             eprintln!("{error}");
             return ExitCode::from(2);
         }
     };
-    match serve(config) {
+    let outcome = match task {
+        cli::Task::Serve => serve(config),
+        cli::Task::TestMail { to } => test_mail(&config, to),
+    };
+    match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("latchkey: {error:#}");
             ExitCode::FAILURE
         }
     }
+}
+
+/// A development server has a mailbox where there is no relay; a test mail needs the relay.
+fn fit_for(task: &cli::Task, config: Config) -> Result<Config, ConfigError> {
+    match task {
+        cli::Task::TestMail { .. } if config.smtp.url.is_none() => {
+            Err(ConfigError::missing("smtp.url"))
+        }
+        _ => Ok(config),
+    }
+}
+
+fn test_mail(config: &Config, to: EmailAddress) -> anyhow::Result<()> {
+    let runtime = Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the runtime")?;
+    let address = to.typed().to_owned();
+    let now = SystemClock.now();
+    let relay = runtime.block_on(try_relay(config, to, &SystemEntropy, now))?;
+    println!("{relay} took the test mail to {address}.");
+    Ok(())
 }
 
 fn serve(config: Config) -> anyhow::Result<()> {

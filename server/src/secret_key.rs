@@ -26,6 +26,7 @@ pub struct SecretKeys {
     claims: [u8; 32],
     codes: [u8; 32],
     ledgers: [u8; 32],
+    disowning: [u8; 32],
 }
 
 impl SecretKeys {
@@ -45,6 +46,7 @@ impl SecretKeys {
             claims: expand("latchkey/1/claim-key"),
             codes: expand("latchkey/1/verification-code"),
             ledgers: expand("latchkey/1/address-ledger"),
+            disowning: expand("latchkey/1/disown-token"),
         }
     }
 
@@ -126,6 +128,11 @@ impl SecretKeys {
             &[mailbox.as_bytes(), b"@", domain.as_bytes()],
         );
         hex(&tag[..16])
+    }
+
+    /// What proves a link to have come from a mail of the claim with these parts.
+    pub(crate) fn disown_tag(&self, parts: &[&[u8]]) -> [u8; 32] {
+        mac(&self.disowning, parts)
     }
 
     /// 32 bytes nobody can predict without the key, the same for the same parts.

@@ -23,7 +23,7 @@ use crate::config::{Config, Mode, TlsMode, data_dir};
 use crate::entropy::{SharedEntropy, SystemEntropy};
 use crate::hashing::{HashParameters, HashingPool};
 use crate::http::{self, AppState, Gate, Places, PublicOrigin, TimeLimits, TrustedProxies};
-use crate::mail::{Composer, MailWorker, RelayHealth, Transport};
+use crate::mail::{Composer, MailCounters, MailWorker, Pace, RelayHealth, Transport};
 use crate::registration::{Budgets, PasswordPolicy, Registration, Settings};
 use crate::secret_key::SecretKeys;
 use crate::store::{SessionRecords, Store};
@@ -41,6 +41,7 @@ pub struct World {
     pub clock: SharedClock,
     pub entropy: SharedEntropy,
     pub time_limits: TimeLimits,
+    pub pace: Pace,
 }
 
 impl World {
@@ -51,6 +52,7 @@ impl World {
             clock: Arc::new(SystemClock),
             entropy: Arc::new(SystemEntropy),
             time_limits: TimeLimits::default(),
+            pace: Pace::default(),
         }
     }
 }
@@ -90,6 +92,7 @@ pub async fn build_in(config: Config, world: World) -> anyhow::Result<Applicatio
         clock,
         entropy,
         time_limits,
+        pace,
     } = world;
     data_dir::prepare(&config.data_dir)
         .with_context(|| format!("Failed to make data_dir {}", config.data_dir.display()))?;
@@ -123,6 +126,7 @@ pub async fn build_in(config: Config, world: World) -> anyhow::Result<Applicatio
         config.smtp.url.as_ref(),
         config.smtp.ca_file.as_deref(),
         &config.public_url,
+        pace.relay,
     )?;
     let mailbox = transport
         .mailbox()
@@ -144,6 +148,8 @@ pub async fn build_in(config: Config, world: World) -> anyhow::Result<Applicatio
         clock: clock.clone(),
         bell: mail_bell.clone(),
         health: relay_health.clone(),
+        counters: Arc::new(MailCounters::default()),
+        pace,
         code_ttl_seconds: config.code.ttl_seconds,
         notices_per_day: config.limits.notices_per_day,
     };
@@ -233,6 +239,12 @@ impl Application {
     #[must_use]
     pub fn store(&self) -> Arc<Store> {
         self.store.clone()
+    }
+
+    /// What this process has done about mail.
+    #[must_use]
+    pub fn mail_counters(&self) -> Arc<MailCounters> {
+        self.mail_worker.counters.clone()
     }
 
     /// Serves until `shutdown` resolves; then running requests and deliveries finish.

@@ -128,17 +128,29 @@ fn focus(id: &'static str) {
 }
 
 async fn post(action: &str, filled_in: &FormData) -> Result<Answer, JsValue> {
-    let headers = Headers::new()?;
-    headers.set("Accept", "application/json")?;
+    let body = UrlSearchParams::new_with_str_sequence_sequence(filled_in)?;
     let request = RequestInit::new();
     request.set_method("POST");
+    request.set_body(body.as_ref());
+    fetch(action, &request).await
+}
+
+/// Asks the server for something that changes nothing.
+///
+/// # Errors
+/// When it cannot be reached, or does not answer as it should.
+pub async fn ask(path: &str) -> Result<Answer, JsValue> {
+    fetch(path, &RequestInit::new()).await
+}
+
+async fn fetch(path: &str, request: &RequestInit) -> Result<Answer, JsValue> {
+    let headers = Headers::new()?;
+    headers.set("Accept", "application/json")?;
     request.set_headers(&headers);
     request.set_credentials(RequestCredentials::SameOrigin);
-    let body = UrlSearchParams::new_with_str_sequence_sequence(filled_in)?;
-    request.set_body(body.as_ref());
     request.set_signal(Some(&AbortSignal::timeout_with_u32(TIMEOUT_MS)));
 
-    let response = JsFuture::from(window().fetch_with_str_and_init(action, &request)).await?;
+    let response = JsFuture::from(window().fetch_with_str_and_init(path, request)).await?;
     let body = JsFuture::from(response.unchecked_into::<Response>().text()?).await?;
     let body = body.as_string().unwrap_or_default();
     serde_json::from_str(&body).map_err(|_| JsValue::UNDEFINED)

@@ -12,7 +12,7 @@ pub use button::Button;
 pub use card::Card;
 pub use countdown::Countdown;
 pub use field::{Field, FieldState};
-pub use form::{FormState, Next};
+pub use form::{FormState, Next, ask};
 pub use notice::Notice;
 pub use password_field::PasswordField;
 

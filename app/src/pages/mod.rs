@@ -3,6 +3,7 @@
 mod error;
 mod home;
 mod not_found;
+mod not_me;
 mod register;
 mod verify;
 mod welcome;
@@ -10,6 +11,7 @@ mod welcome;
 pub use error::ErrorPage;
 pub use home::HomePage;
 pub use not_found::NotFoundPage;
+pub use not_me::NotMePage;
 pub use register::RegisterPage;
 pub use verify::VerifyPage;
 pub use welcome::WelcomePage;

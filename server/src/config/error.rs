@@ -12,6 +12,18 @@ pub struct ConfigError {
     pub problems: Vec<Problem>,
 }
 
+impl ConfigError {
+    /// Says that `key`, which may be left out elsewhere, is needed for what is to be done.
+    #[must_use]
+    pub fn missing(key: &str) -> Self {
+        let mut problems = Problems::default();
+        problems.missing(key, keys::allowed(key));
+        Self {
+            problems: problems.0,
+        }
+    }
+}
+
 /// One thing that is wrong, displayed on one line.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Problem {

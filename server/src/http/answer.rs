@@ -26,10 +26,41 @@ pub struct Success {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "0746", pattern = "^[0-9]{4,8}$")]
     pub code: Option<String>,
-    /// The claim as it stands after a resend.
+    /// The claim as it stands, for the session that made it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<ClaimState>)]
     pub claim: Option<PendingClaim>,
+}
+
+/// Describes [`PendingClaim`], which the browser knows as well and this library's macros do not.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes a type of another crate")]
+pub struct ClaimState {
+    /// The address as typed.
+    email: String,
+    /// The short reference that the mail shows too.
+    #[schema(example = "K7QD", pattern = "^[A-Z0-9]{4}$")]
+    reference: String,
+    mail: MailProgress,
+    /// Milliseconds until the code is stale; while its mail is queued, what it will have.
+    code_expires_in_ms: u64,
+    /// Guesses left for the current code.
+    attempts_left: u32,
+    /// Seconds until another mail may be asked for.
+    resend_in_seconds: u64,
+}
+
+/// What has become of a mail.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[expect(dead_code, reason = "describes a type of another crate")]
+pub enum MailProgress {
+    /// Not yet taken by the relay.
+    Queued,
+    /// The relay answered 250: the code's life counts from then.
+    Taken,
+    /// The relay refused it for good.
+    Refused,
 }
 
 impl Success {
@@ -77,6 +108,7 @@ pub enum Kind {
     AlreadyVerified,
     OtherSignUp,
     CodeStale,
+    LinkStale,
     TooLarge,
     UriTooLong,
     UnsupportedMediaType,
@@ -97,7 +129,7 @@ impl Kind {
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
             Self::EmailTaken | Self::AlreadyVerified | Self::OtherSignUp => StatusCode::CONFLICT,
-            Self::CodeStale => StatusCode::GONE,
+            Self::CodeStale | Self::LinkStale => StatusCode::GONE,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UriTooLong => StatusCode::URI_TOO_LONG,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,

@@ -210,11 +210,12 @@ mod tests {
     use chrono::DateTime;
     use http_body_util::BodyExt;
     use latchkey_app::domain::{EmailAddress, VerificationCode};
+    use latchkey_app::language::Language;
     use tower::ServiceExt;
     use url::Url;
 
     use super::*;
-    use crate::mail::{Composer, Letter};
+    use crate::mail::{Composer, Letter, LinkToken};
 
     fn mailbox_with_mail_to(addresses: &[&str]) -> DevelopmentMailbox {
         let composer = Composer::new(
@@ -231,6 +232,8 @@ mod tests {
                 code: VerificationCode::parse("0746").unwrap(),
                 reference: "K7QD".to_owned(),
                 ttl_seconds: 60,
+                disown_token: LinkToken("AbCdEfGhIjKlMnOpQrStUvWxYz0".to_owned()),
+                language: Language::English,
             };
             let now = DateTime::from_timestamp(1_780_000_000, 0).unwrap();
             mailbox.deliver(&composer.compose(&letter, &format!("m{n}"), now).unwrap());

@@ -6,6 +6,7 @@
 mod access_log;
 mod answer;
 mod basic_auth;
+mod claim;
 mod client_address;
 mod connections;
 mod cross_site;
@@ -14,8 +15,10 @@ mod errors;
 mod form;
 mod headers;
 mod health;
+mod language;
 mod limits;
 pub mod mailbox;
+mod not_me;
 mod openapi;
 mod pages;
 mod places;
@@ -67,11 +70,14 @@ pub fn router(
         .route("/register", get(pages::register))
         .route("/verify", get(pages::verify))
         .route("/welcome", get(pages::welcome))
+        .route("/not-me", get(not_me::ask))
         .layer(CompressionLayer::new());
     let deeds = Router::new()
         .route("/register", post(register::register))
         .route("/verify", post(verify::verify))
         .route("/resend", post(resend::resend))
+        .route("/claim", get(claim::claim))
+        .route("/not-me", post(not_me::disown))
         .layer(DefaultBodyLimit::max(limits::MAX_BODY));
     let mut router = pages
         .merge(deeds)

@@ -17,9 +17,12 @@ use utoipa::{Modify, OpenApi};
     paths(
         super::pages::register,
         super::pages::verify,
+        super::not_me::ask,
         super::register::register,
         super::verify::verify,
         super::resend::resend,
+        super::claim::claim,
+        super::not_me::disown,
         super::health::alive,
         super::health::ready,
     ),

@@ -10,7 +10,8 @@ use axum::response::{IntoResponse, Redirect, Response};
 use chrono::{DateTime, Utc};
 use latchkey_app::shell;
 use latchkey_app::view::{
-    ErrorView, MailState, Notice, PendingClaim, RegisterView, Tone, VerifyView, WelcomeView,
+    ErrorView, MailState, NotMeView, Notice, PendingClaim, RegisterView, Tone, VerifyView,
+    WelcomeView,
 };
 use leptos::nonce::use_nonce;
 use leptos::prelude::{expect_context, provide_context};
@@ -74,6 +75,16 @@ pub async fn welcome(
         email: account.typed_address,
     };
     Ok(render(&state, uri, StatusCode::OK, view).await)
+}
+
+/// The page for whoever did not sign up.
+pub(super) async fn not_me(
+    state: &AppState,
+    uri: Uri,
+    status: StatusCode,
+    view: NotMeView,
+) -> Response {
+    render(state, uri, status, view).await
 }
 
 /// A page that says that something did not work.
@@ -156,15 +167,20 @@ pub(super) fn pending(
     claim: &Claim,
     now: DateTime<Utc>,
 ) -> PendingClaim {
-    let left = claim.code_expires_at - now;
+    let mail = match claim.mail.as_str() {
+        "taken" => MailState::Taken,
+        "refused" => MailState::Refused,
+        _ => MailState::Queued,
+    };
+    // Its life counts from the relay's 250; until then the store's deadline is a provisional one.
+    let left = match mail {
+        MailState::Queued => registration.code_ttl(),
+        MailState::Taken | MailState::Refused => claim.code_expires_at - now,
+    };
     PendingClaim {
         email: claim.typed_address.clone(),
         reference: claim.reference.clone(),
-        mail: match claim.mail.as_str() {
-            "taken" => MailState::Taken,
-            "refused" => MailState::Refused,
-            _ => MailState::Queued,
-        },
+        mail,
         code_expires_in_ms: u64::try_from(left.num_milliseconds()).unwrap_or(0),
         attempts_left: u32::try_from(claim.attempts_left).unwrap_or(0),
         resend_in_seconds: registration.resend_cooldown(claim).as_secs_f64().ceil() as u64,

@@ -5,6 +5,7 @@ use axum::extract::State;
 use axum::http::Uri;
 use axum::response::{IntoResponse, Redirect, Response};
 use latchkey_app::domain::EmailAddress;
+use latchkey_app::language::Language;
 use latchkey_app::view::FieldErrors;
 use serde::Deserialize;
 use tower_sessions::Session;
@@ -13,6 +14,7 @@ use utoipa::ToSchema;
 use super::answer::{Failure, Kind, Problem, Success};
 use super::door::Door;
 use super::form::Form;
+use super::language::Preferred;
 use super::pages;
 use super::session::{Begun, Remembered};
 use super::state::AppState;
@@ -43,7 +45,8 @@ pub struct RegisterForm {
     password: String,
 }
 
-/// Sign up with an address and a password; a code goes to the address.
+/// Sign up with an address and a password; a code goes to the address, in the language that
+/// `Accept-Language` asks for (English or French).
 #[utoipa::path(
     post,
     path = "/register",
@@ -64,6 +67,7 @@ pub struct RegisterForm {
 pub async fn register(
     State(state): State<AppState>,
     Extension(network): Extension<ClientNetwork>,
+    Preferred(language): Preferred,
     door: Door,
     session: Session,
     uri: Uri,
@@ -75,7 +79,12 @@ pub async fn register(
         .and_then(|form| form.field("email").ok().flatten())
         .unwrap_or_default()
         .to_owned();
-    match (attempt(&state, network, door, &session, form).await, door) {
+    let asked = Asked {
+        network,
+        language,
+        door,
+    };
+    match (attempt(&state, asked, &session, form).await, door) {
         (Ok(_), Door::Browser) => Redirect::to("/verify").into_response(),
         (Ok(success), Door::Program { .. }) => success.into_response(),
         (Err(problem), Door::Browser) => {
@@ -87,10 +96,17 @@ pub async fn register(
     }
 }
 
+/// What is known of whoever asks, beside the form.
+#[derive(Clone, Copy)]
+struct Asked {
+    network: ClientNetwork,
+    language: Language,
+    door: Door,
+}
+
 async fn attempt(
     state: &AppState,
-    network: ClientNetwork,
-    door: Door,
+    asked: Asked,
     session: &Session,
     form: Result<Form, Problem>,
 ) -> Result<Success, Problem> {
@@ -112,7 +128,7 @@ async fn attempt(
     };
     match state
         .registration
-        .register(&email, password, network)
+        .register(&email, password, asked.language, asked.network)
         .await?
     {
         RegisterOutcome::Limited(limited) => Err(Problem::limited(limited, state.clock.now())),
@@ -121,7 +137,7 @@ async fn attempt(
             "This address has an account already. Use another address, or sign in.",
         )),
         RegisterOutcome::Accepted { claim, code } => {
-            if door.keeps_session() {
+            if asked.door.keeps_session() {
                 let remembered = Remembered {
                     claim: Some(Begun {
                         id: claim.id(),

@@ -2,35 +2,20 @@
 
 use std::fmt;
 
-use askama::Template;
 use chrono::{DateTime, Utc};
-use latchkey_app::domain::{EmailAddress, VerificationCode};
+use latchkey_app::domain::EmailAddress;
 use lettre::address::{Address, AddressError, Envelope};
 use lettre::message::header::{Header, HeaderName, HeaderValue};
 use lettre::message::{Mailbox, Message, MultiPart};
 use thiserror::Error;
 use url::Url;
 
+use super::letter::{Contents, Letter, Service};
+
 /// In characters: a subject is one line, of at most 998 octets (RFC 5322 §2.1.1).
 const MAX_SERVICE_NAME: usize = 80;
 /// In octets: with the domain after it, the header still fits one line.
 const MAX_MESSAGE_ID: usize = 128;
-
-/// What somebody is told by mail.
-#[derive(Clone, Debug)]
-pub enum Letter {
-    /// The code that proves this mailbox.
-    Code {
-        to: EmailAddress,
-        code: VerificationCode,
-        /// The claim's short reference, which the page shows as well.
-        reference: String,
-        /// How long the code lives once the relay has taken the mail.
-        ttl_seconds: u32,
-    },
-    /// Somebody signed up with an address that has an account already.
-    AlreadyRegistered { to: EmailAddress },
-}
 
 /// A message ready for a relay. Its `Debug` form shows nothing of it.
 #[derive(Clone)]
@@ -68,9 +53,7 @@ pub enum ComposeError {
 /// Composes every letter of this service.
 #[derive(Clone, Debug)]
 pub struct Composer {
-    service: String,
-    base_url: String,
-    host: String,
+    service: Service,
     from: Mailbox,
     envelope_from: Address,
 }
@@ -97,12 +80,14 @@ impl Composer {
             .map(one_line)
             .filter(|name| !name.is_empty());
         Ok(Self {
-            service: one_line(service_name),
-            base_url: public_url.as_str().trim_end_matches('/').to_owned(),
-            host: public_url
-                .host_str()
-                .ok_or(ComposeError::PublicUrl)?
-                .to_owned(),
+            service: Service {
+                name: one_line(service_name),
+                base_url: public_url.as_str().trim_end_matches('/').to_owned(),
+                host: public_url
+                    .host_str()
+                    .ok_or(ComposeError::PublicUrl)?
+                    .to_owned(),
+            },
             envelope_from: envelope_from.map_or(Ok(from_address.clone()), ascii_address)?,
             from: Mailbox::new(from_name, from_address),
         })
@@ -127,7 +112,7 @@ impl Composer {
             subject,
             text,
             html,
-        } = self.contents(letter)?;
+        } = letter.contents(&self.service)?;
         let envelope = Envelope::new(Some(self.envelope_from.clone()), vec![to.clone()])?;
         let message = Message::builder()
             .message_id(Some(message_id))
@@ -136,6 +121,7 @@ impl Composer {
             .to(Mailbox::new(None, to))
             .subject(subject.clone())
             .header(AutoSubmitted)
+            .header(ContentLanguage(letter.language().tag()))
             .envelope(envelope.clone())
             .multipart(MultiPart::alternative_plain_html(
                 text.clone(),
@@ -161,67 +147,6 @@ impl Composer {
             .then(|| format!("<{id}@{}>", self.from.email.domain()))
             .ok_or(ComposeError::MessageId)
     }
-
-    fn contents(&self, letter: &Letter) -> Result<Contents, ComposeError> {
-        let service = self.service.as_str();
-        Ok(match letter {
-            Letter::Code {
-                code,
-                reference,
-                ttl_seconds,
-                ..
-            } => {
-                let code = code.expose();
-                let lifetime = in_words(*ttl_seconds);
-                let verify_url = format!("{}/verify", self.base_url);
-                Contents {
-                    // At the end, where the notification of a phone or a watch still shows it.
-                    subject: format!("{service}: your code is {code}"),
-                    text: CodeText {
-                        service,
-                        code,
-                        reference,
-                        lifetime: &lifetime,
-                        verify_url: &verify_url,
-                        host: &self.host,
-                    }
-                    .render()?,
-                    html: CodeHtml {
-                        service,
-                        code,
-                        reference,
-                        lifetime: &lifetime,
-                        verify_url: &verify_url,
-                        host: &self.host,
-                    }
-                    .render()?,
-                }
-            }
-            Letter::AlreadyRegistered { .. } => Contents {
-                subject: format!("{service}: you already have an account"),
-                text: AlreadyRegisteredText {
-                    service,
-                    base_url: &self.base_url,
-                }
-                .render()?,
-                html: AlreadyRegisteredHtml {
-                    service,
-                    base_url: &self.base_url,
-                }
-                .render()?,
-            },
-        })
-    }
-}
-
-impl Letter {
-    /// Whom it is for.
-    #[must_use]
-    pub fn to(&self) -> &EmailAddress {
-        match self {
-            Self::Code { to, .. } | Self::AlreadyRegistered { to } => to,
-        }
-    }
 }
 
 impl Composed {
@@ -242,48 +167,6 @@ impl fmt::Debug for Composed {
     }
 }
 
-struct Contents {
-    subject: String,
-    text: String,
-    html: String,
-}
-
-#[derive(Template)]
-#[template(path = "mail/code.txt")]
-struct CodeText<'a> {
-    service: &'a str,
-    code: &'a str,
-    reference: &'a str,
-    lifetime: &'a str,
-    verify_url: &'a str,
-    host: &'a str,
-}
-
-#[derive(Template)]
-#[template(path = "mail/code.html")]
-struct CodeHtml<'a> {
-    service: &'a str,
-    code: &'a str,
-    reference: &'a str,
-    lifetime: &'a str,
-    verify_url: &'a str,
-    host: &'a str,
-}
-
-#[derive(Template)]
-#[template(path = "mail/already_registered.txt")]
-struct AlreadyRegisteredText<'a> {
-    service: &'a str,
-    base_url: &'a str,
-}
-
-#[derive(Template)]
-#[template(path = "mail/already_registered.html")]
-struct AlreadyRegisteredHtml<'a> {
-    service: &'a str,
-    base_url: &'a str,
-}
-
 /// `Auto-Submitted: auto-generated` (RFC 3834 §5): out-of-office replies leave it alone.
 #[derive(Clone)]
 struct AutoSubmitted;
@@ -299,6 +182,24 @@ impl Header for AutoSubmitted {
 
     fn display(&self) -> HeaderValue {
         HeaderValue::new(Self::name(), "auto-generated".to_owned())
+    }
+}
+
+/// `Content-Language` (RFC 3282): screen readers and translators go by it.
+#[derive(Clone)]
+struct ContentLanguage(&'static str);
+
+impl Header for ContentLanguage {
+    fn name() -> HeaderName {
+        HeaderName::new_from_ascii_str("Content-Language")
+    }
+
+    fn parse(_: &str) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
+        Ok(Self(""))
+    }
+
+    fn display(&self) -> HeaderValue {
+        HeaderValue::new(Self::name(), self.0.to_owned())
     }
 }
 
@@ -329,19 +230,13 @@ fn ascii_address(address: &Address) -> Result<Address, ComposeError> {
     Address::new(address.user(), domain.to_string()).map_err(|_| ComposeError::FromDomain)
 }
 
-fn in_words(seconds: u32) -> String {
-    match seconds {
-        1 => "1 second".to_owned(),
-        60 => "1 minute".to_owned(),
-        _ if seconds > 0 && seconds.is_multiple_of(60) => format!("{} minutes", seconds / 60),
-        _ => format!("{seconds} seconds"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use latchkey_app::domain::VerificationCode;
+    use latchkey_app::language::Language;
     use mail_parser::{MessageParser, MimeHeaders};
 
+    use super::super::letter::LinkToken;
     use super::*;
 
     fn composer(service_name: &str, from: &str) -> Composer {
@@ -359,12 +254,31 @@ mod tests {
     }
 
     fn code_letter(to: &str) -> Letter {
+        code_letter_in(Language::English, to)
+    }
+
+    fn code_letter_in(language: Language, to: &str) -> Letter {
         Letter::Code {
             to: EmailAddress::parse(to).unwrap(),
+            language,
             code: VerificationCode::parse("0746").unwrap(),
             reference: "K7QD".to_owned(),
             ttl_seconds: 60,
+            disown_token: LinkToken("AbCdEfGhIjKlMnOpQrStUvWxYz0".to_owned()),
         }
+    }
+
+    /// Every letter there is, in every language.
+    fn letters() -> Vec<Letter> {
+        let to = || EmailAddress::parse("foo@bar.com").unwrap();
+        let of = |language| {
+            [
+                code_letter_in(language, "foo@bar.com"),
+                Letter::AlreadyRegistered { to: to(), language },
+                Letter::Test { to: to(), language },
+            ]
+        };
+        Language::ALL.into_iter().flat_map(of).collect()
     }
 
     fn compose(composer: &Composer, letter: &Letter) -> Composed {
@@ -391,6 +305,7 @@ mod tests {
             "To: Foo@bar.com",
             "Subject: Latchkey: your code is 0746",
             "Auto-Submitted: auto-generated",
+            "Content-Language: en",
             "MIME-Version: 1.0",
         ] {
             assert!(head.contains(&line), "{line} is missing in {head:#?}");
@@ -410,6 +325,7 @@ mod tests {
                 "K7QD",
                 "1 minute",
                 "https://sign-up.example.org:8443/verify",
+                "https://sign-up.example.org:8443/not-me?t=AbCdEfGhIjKlMnOpQrStUvWxYz0",
                 "ignore this mail",
             ] {
                 assert!(part.contains(word), "{word} is missing in {part}");
@@ -418,25 +334,53 @@ mod tests {
     }
 
     #[test]
-    fn the_code_stands_alone_and_the_last_line_is_bound_to_the_origin() {
-        let composed = compose(&latchkey(), &code_letter("foo@bar.com"));
-        let lines: Vec<&str> = composed.text.lines().collect();
-        assert!(lines.contains(&"0746"), "{lines:#?}");
-        assert_eq!(lines.last(), Some(&"@sign-up.example.org #0746"));
-        assert!(
-            lines.iter().all(|line| line.len() <= 72),
-            "too wide for a terminal: {lines:#?}"
+    fn a_mail_is_in_the_language_of_whoever_signed_up() {
+        let letter = code_letter_in(Language::French, "foo@bar.com");
+        let composed = compose(&latchkey(), &letter);
+        assert!(composed.message.is_ascii());
+        assert!(head(&composed).contains("Content-Language: fr"));
+        let message = MessageParser::new().parse(&composed.message).unwrap();
+        assert_eq!(
+            message.subject(),
+            Some("Latchkey\u{a0}: votre code est 0746")
         );
+        let text = message.body_text(0).unwrap();
+        let html = message.body_html(0).unwrap();
+        assert!(html.contains("<html lang=\"fr\">"), "{html}");
+        for part in [&text, &html] {
+            for word in ["0746", "K7QD", "Référence", "1 minute", "/not-me?t=AbC"] {
+                assert!(part.contains(word), "{word} is missing in {part}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_code_stands_alone_and_the_last_line_is_bound_to_the_origin() {
+        for language in Language::ALL {
+            let letter = code_letter_in(language, "foo@bar.com");
+            let text = compose(&latchkey(), &letter).text;
+            let lines: Vec<&str> = text.lines().collect();
+            assert!(lines.contains(&"0746"), "{lines:#?}");
+            assert_eq!(lines.last(), Some(&"@sign-up.example.org #0746"));
+        }
+    }
+
+    #[test]
+    fn text_is_narrow_enough_for_a_terminal() {
+        for letter in letters() {
+            let composed = compose(&latchkey(), &letter);
+            for line in composed.text.lines() {
+                assert!(line.chars().count() <= 72, "{line}");
+                assert_eq!(line.trim_end(), line);
+            }
+            assert!(!composed.subject.contains(['\r', '\n']));
+            assert!(!composed.text.starts_with(char::is_whitespace));
+        }
     }
 
     #[test]
     fn html_fetches_nothing_from_anywhere() {
-        for letter in [
-            code_letter("foo@bar.com"),
-            Letter::AlreadyRegistered {
-                to: EmailAddress::parse("foo@bar.com").unwrap(),
-            },
-        ] {
+        for letter in letters() {
             let html = compose(&latchkey(), &letter).html;
             for word in ["<img", "<link", "<script", "src=", "url(", "@import"] {
                 assert!(!html.contains(word), "{word} in {html}");
@@ -448,6 +392,7 @@ mod tests {
     fn an_account_holder_is_told_without_a_code() {
         let letter = Letter::AlreadyRegistered {
             to: EmailAddress::parse("foo@bar.com").unwrap(),
+            language: Language::English,
         };
         let composed = compose(&latchkey(), &letter);
         assert_eq!(composed.subject, "Latchkey: you already have an account");
@@ -565,25 +510,13 @@ mod tests {
     }
 
     #[test]
-    fn a_lifetime_is_said_in_words() {
-        for (seconds, words) in [
-            (1, "1 second"),
-            (45, "45 seconds"),
-            (60, "1 minute"),
-            (90, "90 seconds"),
-            (600, "10 minutes"),
-        ] {
-            assert_eq!(in_words(seconds), words);
-        }
-    }
-
-    #[test]
     fn nothing_of_a_letter_can_be_printed() {
         let letter = code_letter("somebody@bar.com");
         let composed = compose(&latchkey(), &letter);
         for shown in [format!("{letter:?}"), format!("{composed:?}")] {
             assert!(!shown.contains("0746"), "{shown}");
             assert!(!shown.contains("somebody"), "{shown}");
+            assert!(!shown.contains("AbCd"), "{shown}");
         }
     }
 }

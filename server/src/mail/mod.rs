@@ -1,20 +1,26 @@
 //! Mail: a letter is composed, a transport delivers it, in development a mailbox shows it.
 //!
-//! `compose` turns a [`Letter`] into a message, `transport` hands the message to the relay
+//! `letter` has the words, `compose` turns a [`Letter`] into a message, `transport` hands the message to the relay
 //! (`relay`, told where and how by `relay_url`) or to the development mailbox (`mailbox`).
 
 mod compose;
+mod figures;
+mod letter;
 mod mailbox;
 mod relay;
 mod relay_health;
 mod relay_url;
 mod transport;
+mod trial;
 mod worker;
 
-pub use compose::{ComposeError, Composed, Composer, Letter};
+pub use compose::{ComposeError, Composed, Composer};
+pub use figures::{MailCounters, MailFigures, WAIT_BOUNDS_MS};
+pub use letter::{Letter, LinkToken};
 pub use mailbox::{DevelopmentMailbox, ReceivedMail};
 pub use relay::{MAX_CONNECTIONS, SmtpRelay, TimeLimits};
 pub use relay_health::RelayHealth;
 pub use relay_url::{Encryption, RelayUrl, RelayUrlError};
 pub use transport::{DeliveryError, Reason, Step, Transport};
-pub use worker::MailWorker;
+pub use trial::try_relay;
+pub use worker::{MailWorker, Pace};

@@ -125,6 +125,31 @@ impl SmtpRelay {
             .map_err(|reason| DeliveryError::new(step, reason))
     }
 
+    /// Whether the relay can be talked to at all, within the time limits; hands nothing over.
+    ///
+    /// # Errors
+    /// See [`Transport::deliver`](super::Transport::deliver).
+    pub async fn reach(&self) -> Result<(), DeliveryError> {
+        let _permit = self.shared.permits.acquire().await;
+        let mut step = Step::Connect;
+        timeout(self.shared.limits.delivery, self.greet(&mut step))
+            .await
+            .unwrap_or(Err(Reason::Timeout))
+            .map_err(|reason| DeliveryError::new(step, reason))
+    }
+
+    async fn greet(&self, step: &mut Step) -> Result<(), Reason> {
+        while let Some(mut connection) = self.shared.take_idle() {
+            if self.answer(connection.command(Rset)).await.is_ok() {
+                self.keep(connection);
+                return Ok(());
+            }
+        }
+        let connection = self.connect(step).await?;
+        self.keep(connection);
+        Ok(())
+    }
+
     /// A connection is out of the pool while it is used, and only comes back when the
     /// conversation has reached an end: whatever interrupts it, nobody meets a late answer.
     async fn converse(&self, mail: &Composed, step: &mut Step) -> Result<(), Reason> {

@@ -1,22 +1,50 @@
-//! How the relay has been doing, as this process sees it.
+//! How the relay has been doing, as this process sees it, and how much it may be asked for now.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+use super::MAX_CONNECTIONS;
+use crate::entropy::jitter;
+
 /// Mail that waits is tried more often than this: where nothing failed for longer, nothing waits.
 const FRESH: TimeDelta = TimeDelta::minutes(8);
 
+/// How long a failing relay is left alone: at first, doubling, and at most.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+
 /// Whether the relay takes mail at all: a single address that it puts off says nothing.
-#[derive(Default)]
+///
+/// While it fails, one mail at a time tries whether it is back, whatever else waits; once it is,
+/// every mail that it takes makes room for one more at the same time. So those who waited do not
+/// all come down on it at once.
 pub struct RelayHealth(Mutex<Seen>);
 
-#[derive(Default)]
 struct Seen {
-    /// The first and the last failure without a success in between.
-    failing: Option<(DateTime<Utc>, DateTime<Utc>)>,
+    failing: Option<Failing>,
     last_delivery: Duration,
+    /// How many conversations there may be at the same time.
+    window: usize,
+}
+
+/// From the first failure to the last, without a success in between.
+struct Failing {
+    since: DateTime<Utc>,
+    last: DateTime<Utc>,
+    pause: Duration,
+    until: DateTime<Utc>,
+}
+
+impl Default for RelayHealth {
+    fn default() -> Self {
+        Self(Mutex::new(Seen {
+            failing: None,
+            last_delivery: Duration::ZERO,
+            window: MAX_CONNECTIONS,
+        }))
+    }
 }
 
 impl RelayHealth {
@@ -25,8 +53,17 @@ impl RelayHealth {
     #[must_use]
     pub fn failing_since(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
         let seen = self.seen();
-        let (since, last) = seen.failing?;
-        (now - last < FRESH).then_some(since)
+        let failing = seen.failing.as_ref()?;
+        (now - failing.last < FRESH).then_some(failing.since)
+    }
+
+    /// How many deliveries may begin now, beside those that are `under_way`.
+    pub(super) fn room(&self, now: DateTime<Utc>, under_way: usize) -> usize {
+        let seen = self.seen();
+        match &seen.failing {
+            Some(failing) if now < failing.until => 0,
+            _ => seen.window.saturating_sub(under_way),
+        }
     }
 
     /// How long the relay last took to take a mail.
@@ -35,20 +72,37 @@ impl RelayHealth {
     }
 
     pub(super) fn took(&self, duration: Duration) {
-        let mut seen = self.seen();
-        seen.failing = None;
-        seen.last_delivery = duration;
+        self.answered();
+        self.seen().last_delivery = duration;
     }
 
     /// It answered, though not as one would wish.
     pub(super) fn answered(&self) {
-        self.seen().failing = None;
+        let mut seen = self.seen();
+        seen.failing = None;
+        seen.window = (seen.window + 1).min(MAX_CONNECTIONS);
     }
 
-    pub(super) fn failed(&self, now: DateTime<Utc>) {
+    /// A try that began at `began` came to nothing.
+    pub(super) fn failed(&self, began: DateTime<Utc>, now: DateTime<Utc>) {
         let mut seen = self.seen();
-        let since = seen.failing.map_or(now, |(since, _)| since);
-        seen.failing = Some((since, now));
+        seen.window = (seen.window / 2).max(1);
+        let (since, pause) = match &mut seen.failing {
+            // Begun together with those that have failed already: no news.
+            Some(failing) if began <= failing.last => {
+                failing.last = now;
+                return;
+            }
+            Some(failing) => (failing.since, (failing.pause * 2).min(LONGEST_PAUSE)),
+            None => (now, FIRST_PAUSE),
+        };
+        let wait = TimeDelta::from_std(pause.mul_f64(jitter(0.25))).unwrap_or_default();
+        seen.failing = Some(Failing {
+            since,
+            last: now,
+            pause,
+            until: now + wait,
+        });
     }
 
     /// No code panics while it holds the lock, so a poisoned one is still in order.
@@ -61,18 +115,56 @@ impl RelayHealth {
 mod tests {
     use super::*;
 
+    fn start() -> DateTime<Utc> {
+        DateTime::from_timestamp(1_800_000_000, 0).unwrap()
+    }
+
+    fn seconds(seconds: i64) -> DateTime<Utc> {
+        start() + TimeDelta::seconds(seconds)
+    }
+
     #[test]
     fn a_failure_that_nobody_repeats_is_forgotten() {
         let health = RelayHealth::default();
-        let start = DateTime::from_timestamp(1_800_000_000, 0).unwrap();
-        let after = |minutes| start + TimeDelta::minutes(minutes);
-        assert_eq!(health.failing_since(start), None);
-        health.failed(start);
-        health.failed(after(5));
-        assert_eq!(health.failing_since(after(11)), Some(start));
+        let after = |minutes| start() + TimeDelta::minutes(minutes);
+        assert_eq!(health.failing_since(start()), None);
+        health.failed(start(), start());
+        health.failed(after(5), after(5));
+        assert_eq!(health.failing_since(after(11)), Some(start()));
         assert_eq!(health.failing_since(after(14)), None);
-        health.failed(after(15));
+        health.failed(after(15), after(15));
         health.answered();
         assert_eq!(health.failing_since(after(15)), None);
+    }
+
+    #[test]
+    fn a_relay_that_is_down_is_asked_by_one_mail_at_a_time_and_ever_more_rarely() {
+        let health = RelayHealth::default();
+        assert_eq!(health.room(start(), 0), MAX_CONNECTIONS);
+        for _ in 0..MAX_CONNECTIONS {
+            health.failed(seconds(0), seconds(1));
+        }
+        assert_eq!(health.room(seconds(1), 0), 0);
+        // All of them were one failure: the next try comes within two seconds.
+        assert_eq!(health.room(seconds(3), 0), 1);
+        assert_eq!(health.room(seconds(3), 1), 0);
+        for tries in 1..100 {
+            health.failed(seconds(100 * tries), seconds(100 * tries));
+        }
+        assert_eq!(health.room(seconds(9_900 + 7), 0), 0);
+        assert_eq!(health.room(seconds(9_900 + 13), 0), 1);
+    }
+
+    #[test]
+    fn a_relay_that_is_back_is_not_overrun() {
+        let health = RelayHealth::default();
+        for _ in 0..MAX_CONNECTIONS {
+            health.failed(seconds(0), seconds(1));
+        }
+        for taken in 1..100 {
+            health.took(Duration::from_millis(5));
+            let room = health.room(seconds(1), 0);
+            assert_eq!(room, (1 + taken).min(MAX_CONNECTIONS));
+        }
     }
 }

@@ -86,7 +86,7 @@ pub enum Reason {
 }
 
 impl Transport {
-    /// Takes `smtp.url`, `smtp.ca_file` and `public_url`; without `smtp.url` mail goes to a new
+    /// Takes `smtp.url`, `smtp.ca_file`, `public_url` and how patient to be; without `smtp.url` mail goes to a new
     /// development mailbox.
     ///
     /// # Errors
@@ -95,6 +95,7 @@ impl Transport {
         smtp_url: Option<&SecretString>,
         ca_file: Option<&Path>,
         public_url: &Url,
+        limits: TimeLimits,
     ) -> anyhow::Result<Self> {
         let Some(smtp_url) = smtp_url else {
             return Ok(Self::Mailbox(DevelopmentMailbox::default()));
@@ -113,13 +114,8 @@ impl Transport {
                     .with_context(|| format!("smtp.ca_file cannot be read: {}", path.display()))
             })
             .transpose()?;
-        let relay = SmtpRelay::new(
-            url,
-            authorities.as_deref(),
-            client_id(public_url),
-            TimeLimits::default(),
-        )
-        .context("smtp.ca_file cannot be used")?;
+        let relay = SmtpRelay::new(url, authorities.as_deref(), client_id(public_url), limits)
+            .context("smtp.ca_file cannot be used")?;
         Ok(Self::Smtp(relay))
     }
 
@@ -141,6 +137,17 @@ impl Transport {
                 mailbox.deliver(mail);
                 Ok(())
             }
+        }
+    }
+
+    /// Whether mail could be handed over, as far as can be seen without any.
+    ///
+    /// # Errors
+    /// As [`Self::deliver`].
+    pub async fn reach(&self) -> Result<(), DeliveryError> {
+        match self {
+            Self::Smtp(relay) => relay.reach().await,
+            Self::Mailbox(_) => Ok(()),
         }
     }
 
@@ -281,7 +288,7 @@ mod tests {
     #[test]
     fn without_a_relay_mail_goes_to_the_development_mailbox() {
         let url = Url::parse("https://localhost:8443").unwrap();
-        let transport = Transport::from_config(None, None, &url).unwrap();
+        let transport = Transport::from_config(None, None, &url, TimeLimits::default()).unwrap();
         assert!(transport.mailbox().is_some());
     }
 
@@ -289,7 +296,8 @@ mod tests {
     fn a_relay_that_cannot_be_meant_is_refused_without_repeating_its_password() {
         let url = Url::parse("https://localhost:8443").unwrap();
         let smtp_url = SecretString::from("http://user:secret@mail.example.org");
-        let error = Transport::from_config(Some(&smtp_url), None, &url).unwrap_err();
+        let error =
+            Transport::from_config(Some(&smtp_url), None, &url, TimeLimits::default()).unwrap_err();
         let shown = format!("{error:#}");
         assert!(
             shown.contains("smtp.url") && shown.contains("smtps://"),
@@ -304,7 +312,9 @@ mod tests {
         let smtp_url = SecretString::from("smtps://mail.example.org");
         let file = tempfile::NamedTempFile::new().unwrap();
         for path in [file.path(), Path::new("/nowhere/ca.pem")] {
-            let error = Transport::from_config(Some(&smtp_url), Some(path), &url).unwrap_err();
+            let error =
+                Transport::from_config(Some(&smtp_url), Some(path), &url, TimeLimits::default())
+                    .unwrap_err();
             assert!(format!("{error:#}").contains("smtp.ca_file"), "{error:#}");
         }
     }

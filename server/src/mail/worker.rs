@@ -12,20 +12,28 @@ use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::{Composer, DeliveryError, Letter, MAX_CONNECTIONS, RelayHealth, Transport};
+use super::{
+    Composer, DeliveryError, Letter, LinkToken, MAX_CONNECTIONS, MailCounters, RelayHealth,
+    TimeLimits, Transport,
+};
 use crate::clock::SharedClock;
 use crate::entropy::jitter;
-use crate::registration::code_of;
+use crate::registration::{DisownToken, code_of};
 use crate::secret_key::{SecretKeys, hex};
 use crate::store::{Claim, LeasedMail, MailRules, Outgoing, Store, StoreError};
 use crate::telemetry::AUDIT;
 
 /// How often the outbox is looked at when nobody rings: other instances' mail, retries, and what
 /// a worker left behind when it died.
-const POLL: Duration = Duration::from_secs(1);
+const POLL: Duration = Duration::from_millis(500);
 
-/// After this another worker may take the mail on; every delivery gives up earlier.
-const LEASE_SECONDS: i64 = 60;
+/// How often the lease of a mail under way is kept: the store may fail three times in a row.
+const KEEP_LEASE_EVERY: Duration = Duration::from_secs(2);
+
+/// How often it is tried to record what became of a mail, all within its lease: the relay has it,
+/// and forgetting so would send it twice.
+const RECORD_TRIES: u32 = 5;
+const RECORD_PAUSE: Duration = Duration::from_millis(200);
 
 /// How long an owner is left in peace between two words that somebody used their address.
 const QUIET_SECONDS: i64 = 3600;
@@ -33,8 +41,30 @@ const QUIET_SECONDS: i64 = 3600;
 /// How long deliveries may take to finish when the application stops.
 const STOP_AFTER: Duration = Duration::from_secs(10);
 
-const FIRST_RETRY: Duration = Duration::from_millis(1_500);
+const FIRST_RETRY: Duration = Duration::from_secs(1);
+/// Of a mail that the relay puts off.
 const SLOWEST_RETRY: Duration = Duration::from_secs(300);
+/// Of a mail that had no chance because the relay fails: how often that is asked is up to
+/// [`RelayHealth`].
+const SLOWEST_WHILE_RELAY_FAILS: Duration = Duration::from_secs(30);
+
+/// How long things may take.
+#[derive(Clone, Copy, Debug)]
+pub struct Pace {
+    /// After this another worker takes a mail on, unless its lease is kept. What a worker that
+    /// died had in hand is so taken on within ten seconds.
+    pub lease: Span,
+    pub relay: TimeLimits,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self {
+            lease: Span::seconds(8),
+            relay: TimeLimits::default(),
+        }
+    }
+}
 
 /// Sends what the outbox owes.
 pub struct MailWorker {
@@ -46,10 +76,24 @@ pub struct MailWorker {
     /// Rung by whoever puts mail into the outbox.
     pub bell: Arc<Notify>,
     pub health: Arc<RelayHealth>,
+    pub counters: Arc<MailCounters>,
+    pub pace: Pace,
     /// `code.ttl_seconds`.
     pub code_ttl_seconds: u32,
     /// `limits.notices_per_day`.
     pub notices_per_day: u32,
+}
+
+/// What is to be recorded of a mail.
+enum Fate {
+    /// There is nothing to record.
+    Settled,
+    /// The relay has it, or it looks so.
+    Taken { claim: Box<Claim>, told: bool },
+    /// The relay will never take it, or it looks so.
+    Refused { told: bool },
+    /// It is tried again later.
+    Postponed(Span),
 }
 
 impl MailWorker {
@@ -58,11 +102,12 @@ impl MailWorker {
         let connections = Arc::new(Semaphore::new(MAX_CONNECTIONS));
         let sending = TaskTracker::new();
         while !cancelled.is_cancelled() {
-            let free = u32::try_from(connections.available_permits()).unwrap_or(0);
-            let leased = if free == 0 {
+            let under_way = MAX_CONNECTIONS - connections.available_permits();
+            let room = self.health.room(self.clock.now(), under_way);
+            let leased = if room == 0 {
                 Vec::new()
             } else {
-                self.lease(free).await
+                self.lease(u32::try_from(room).unwrap_or(1)).await
             };
             if leased.is_empty() {
                 tokio::select! {
@@ -95,7 +140,7 @@ impl MailWorker {
 
     async fn lease(&self, limit: u32) -> Vec<LeasedMail> {
         self.store
-            .lease_mail(limit, Span::seconds(LEASE_SECONDS))
+            .lease_mail(limit, self.pace.lease)
             .await
             .unwrap_or_else(|error| {
                 tracing::error!(%error, "the outbox cannot be read");
@@ -106,27 +151,83 @@ impl MailWorker {
     /// One mail, from lease to end. A store that fails here costs no mail: the lease ends, and
     /// the mail falls due again.
     async fn send(&self, mail: &LeasedMail) {
-        if let Err(error) = self.try_send(mail).await {
+        let (over, lost) = (CancellationToken::new(), CancellationToken::new());
+        let attempt = async {
+            let fate = lost.run_until_cancelled(self.attempt(mail)).await;
+            over.cancel();
+            fate
+        };
+        let (fate, ()) = tokio::join!(attempt, self.hold_lease(mail, &over, &lost));
+        let outcome = match fate {
+            None => return tracing::warn!("a mail under way was taken on by somebody else"),
+            Some(Err(error)) => Err(error),
+            Some(Ok(fate)) => self.record(mail, &fate).await,
+        };
+        if let Err(error) = outcome {
             tracing::error!(%error, "the outbox cannot be written; the mail will be taken on again");
         }
     }
 
-    async fn try_send(&self, mail: &LeasedMail) -> Result<(), StoreError> {
-        let code_ttl = Span::seconds(self.code_ttl_seconds.into());
+    /// Keeps the lease until the attempt is `over`; gives the attempt up when the lease is `lost`.
+    async fn hold_lease(
+        &self,
+        mail: &LeasedMail,
+        over: &CancellationToken,
+        lost: &CancellationToken,
+    ) {
+        while over
+            .run_until_cancelled(tokio::time::sleep(KEEP_LEASE_EVERY))
+            .await
+            .is_some()
+        {
+            // A store that fails now may be back before the lease ends.
+            if let Ok(false) = self.store.keep_lease(mail, self.pace.lease).await {
+                return lost.cancel();
+            }
+        }
+    }
+
+    async fn record(&self, mail: &LeasedMail, fate: &Fate) -> Result<(), StoreError> {
+        let mut tries = 1;
+        loop {
+            let recorded = match fate {
+                Fate::Settled => Ok(()),
+                Fate::Taken { claim, told } => {
+                    let ttl = self.code_ttl();
+                    self.store.mail_taken(mail, claim, ttl, *told).await
+                }
+                Fate::Refused { told } => self.store.mail_refused(mail, *told).await,
+                Fate::Postponed(delay) => self.store.postpone_mail(mail, *delay).await,
+            };
+            if recorded.is_ok() || tries == RECORD_TRIES {
+                return recorded;
+            }
+            tokio::time::sleep(RECORD_PAUSE * tries).await;
+            tries += 1;
+        }
+    }
+
+    async fn attempt(&self, mail: &LeasedMail) -> Result<Fate, StoreError> {
         let rules = MailRules {
             ledger: self.keys.address_ledger(&mail.address),
-            code_ttl,
+            code_ttl: self.code_ttl(),
+            delivery_limit: Span::from_std(self.pace.relay.delivery).unwrap_or(self.code_ttl()),
             quiet: Span::seconds(QUIET_SECONDS),
             notices_per_day: self.notices_per_day,
         };
         let outgoing = self.store.prepare_mail(mail, &rules).await?;
-        let told = matches!(outgoing, Outgoing::AlreadyRegistered(_));
+        let told = matches!(outgoing, Outgoing::AlreadyRegistered { .. });
         let (letter, claim) = match outgoing {
-            Outgoing::Nothing => return Ok(()),
+            Outgoing::Nothing => return Ok(Fate::Settled),
             Outgoing::Code(claim) => (self.code_letter(&claim), claim),
-            Outgoing::AlreadyRegistered(claim) => (already_registered(&claim), claim),
+            Outgoing::AlreadyRegistered { claim, language } => {
+                let letter = claim
+                    .email()
+                    .map(|to| Letter::AlreadyRegistered { to, language });
+                (letter, claim)
+            }
             Outgoing::Silence { claim, refused } => {
-                return self.pretend(mail, &claim, code_ttl, refused).await;
+                return Ok(self.pretend(mail, claim, refused).await);
             }
         };
         let Some(letter) = letter else {
@@ -134,17 +235,17 @@ impl MailWorker {
                 reference = claim.reference,
                 "a claim in the store is damaged"
             );
-            return self.store.mail_refused(mail, told).await;
+            return Ok(Fate::Refused { told });
         };
-        let now = self.clock.now();
+        let began = self.clock.now();
         let composed = match self
             .composer
-            .compose(&letter, &message_id(mail, &claim), now)
+            .compose(&letter, &message_id(mail, &claim), began)
         {
             Ok(composed) => composed,
             Err(error) => {
                 tracing::error!(%error, reference = claim.reference, "a mail cannot be composed");
-                return self.store.mail_refused(mail, told).await;
+                return Ok(Fate::Refused { told });
             }
         };
         let started = Instant::now();
@@ -152,11 +253,12 @@ impl MailWorker {
         match &delivered {
             Ok(()) => self.health.took(started.elapsed()),
             Err(error) if error.is_about_the_mail() => self.health.answered(),
-            Err(_) => self.health.failed(self.clock.now()),
+            Err(_) => self.health.failed(began, self.clock.now()),
         }
-        match delivered {
+        Ok(match delivered {
             Ok(()) => {
                 let waited_ms = (self.clock.now() - mail.queued_at).num_milliseconds();
+                self.counters.sent(u64::try_from(waited_ms).unwrap_or(0));
                 tracing::info!(
                     target: AUDIT,
                     event = if told { "owner_told" } else { "code_sent" },
@@ -166,9 +268,10 @@ impl MailWorker {
                     waited_ms,
                     "mail taken by the relay"
                 );
-                self.store.mail_taken(mail, &claim, code_ttl, told).await
+                Fate::Taken { claim, told }
             }
             Err(error @ DeliveryError::Permanent { .. }) => {
+                self.counters.refused();
                 tracing::warn!(
                     target: AUDIT,
                     event = "mail_refused",
@@ -177,10 +280,11 @@ impl MailWorker {
                     reference = claim.reference,
                     "mail refused for good"
                 );
-                self.store.mail_refused(mail, told).await
+                Fate::Refused { told }
             }
             Err(error @ DeliveryError::Transient { .. }) => {
-                let delay = retry_delay(mail.tries);
+                self.counters.retried();
+                let delay = retry_delay(mail.tries, slowest_retry(&error));
                 tracing::warn!(
                     %error,
                     reference = claim.reference,
@@ -188,44 +292,41 @@ impl MailWorker {
                     retry_in_ms = delay.num_milliseconds(),
                     "mail not taken, will be tried again"
                 );
-                self.store.postpone_mail(mail, delay).await
+                Fate::Postponed(delay)
             }
-        }
+        })
     }
 
-    /// What a mail would have looked like from outside, had there been one to send.
-    async fn pretend(
-        &self,
-        mail: &LeasedMail,
-        claim: &Claim,
-        code_ttl: Span,
-        refused: bool,
-    ) -> Result<(), StoreError> {
-        if self.health.failing_since(self.clock.now()).is_some() {
-            return self
-                .store
-                .postpone_mail(mail, retry_delay(mail.tries))
-                .await;
+    /// What a mail would have looked like from outside, had there been one to send: with a relay
+    /// that is away, it would wait.
+    async fn pretend(&self, mail: &LeasedMail, claim: Box<Claim>, refused: bool) -> Fate {
+        let (began, started) = (self.clock.now(), Instant::now());
+        if self.transport.reach().await.is_err() {
+            self.health.failed(began, self.clock.now());
+            return Fate::Postponed(retry_delay(mail.tries, SLOWEST_WHILE_RELAY_FAILS));
         }
-        tokio::time::sleep(self.health.last_delivery()).await;
+        let took = started.elapsed();
+        tokio::time::sleep(self.health.last_delivery().saturating_sub(took)).await;
         if refused {
-            return self.store.mail_refused(mail, false).await;
+            return Fate::Refused { told: false };
         }
-        self.store.mail_taken(mail, claim, code_ttl, false).await
+        Fate::Taken { claim, told: false }
+    }
+
+    fn code_ttl(&self) -> Span {
+        Span::seconds(self.code_ttl_seconds.into())
     }
 
     fn code_letter(&self, claim: &Claim) -> Option<Letter> {
         Some(Letter::Code {
             to: claim.email()?,
+            language: claim.language(),
             code: code_of(&self.keys, claim)?,
             reference: claim.reference.clone(),
             ttl_seconds: self.code_ttl_seconds,
+            disown_token: LinkToken(DisownToken::of(&self.keys, claim)?.expose()),
         })
     }
-}
-
-fn already_registered(claim: &Claim) -> Option<Letter> {
-    Some(Letter::AlreadyRegistered { to: claim.email()? })
 }
 
 /// The same for every try with the same code, so that a mailbox can tell a repetition, and another
@@ -238,12 +339,20 @@ fn message_id(mail: &LeasedMail, claim: &Claim) -> String {
     hex(&digest.finalize()[..16])
 }
 
-/// Doubling, with jitter, so that a relay that comes back is not met by everybody at once.
-fn retry_delay(tries: i64) -> Span {
+fn slowest_retry(error: &DeliveryError) -> Duration {
+    if error.is_about_the_mail() {
+        SLOWEST_RETRY
+    } else {
+        SLOWEST_WHILE_RELAY_FAILS
+    }
+}
+
+/// Doubling, with jitter, so that those who were put off together do not come back together.
+fn retry_delay(tries: i64, slowest: Duration) -> Span {
     let doublings = u32::try_from(tries.clamp(1, 20) - 1).unwrap_or(0);
     let delay = FIRST_RETRY
         .saturating_mul(2_u32.saturating_pow(doublings))
-        .min(SLOWEST_RETRY)
+        .min(slowest)
         .mul_f64(jitter(0.25));
     Span::from_std(delay).unwrap_or(Span::seconds(1))
 }
@@ -253,12 +362,28 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_retry_comes_soon_and_the_last_ones_slowly() {
-        assert!(retry_delay(1) <= Span::seconds(2));
-        assert!(retry_delay(2) > retry_delay(1));
+    fn the_first_retry_comes_within_two_seconds_and_the_last_ones_slowly() {
+        for _ in 0..1_000 {
+            let found_again = Span::from_std(POLL).unwrap();
+            assert!(retry_delay(1, SLOWEST_RETRY) + found_again < Span::seconds(2));
+        }
+        assert!(retry_delay(2, SLOWEST_RETRY) > retry_delay(1, SLOWEST_RETRY));
         for tries in [10, 100, i64::MAX] {
-            let delay = retry_delay(tries);
+            let delay = retry_delay(tries, SLOWEST_RETRY);
             assert!((Span::seconds(200)..Span::seconds(400)).contains(&delay));
         }
+    }
+
+    #[test]
+    fn what_a_dead_worker_had_in_hand_is_taken_on_within_ten_seconds() {
+        let lease = Pace::default().lease;
+        assert!(lease + Span::from_std(POLL).unwrap() < Span::seconds(10));
+        let kept_in_vain = Span::from_std(KEEP_LEASE_EVERY * 3).unwrap();
+        assert!(
+            kept_in_vain < lease,
+            "one failure of the store loses no lease"
+        );
+        let recording: Duration = (1..RECORD_TRIES).map(|tries| RECORD_PAUSE * tries).sum();
+        assert!(Span::from_std(KEEP_LEASE_EVERY + recording).unwrap() < lease);
     }
 }

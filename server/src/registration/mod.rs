@@ -4,6 +4,7 @@
 
 mod budgets;
 mod codes;
+mod disown;
 mod password_policy;
 mod register;
 mod resend;
@@ -25,6 +26,7 @@ use crate::store::{Renewal, Store, StoreError};
 
 pub use budgets::Budgets;
 pub use codes::code_of;
+pub use disown::DisownToken;
 pub use password_policy::PasswordPolicy;
 pub use register::RegisterOutcome;
 pub use resend::ResendOutcome;

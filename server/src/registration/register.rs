@@ -1,6 +1,7 @@
 //! Register: a claim for an address, and its mail.
 
 use latchkey_app::domain::{EmailAddress, Password, VerificationCode};
+use latchkey_app::language::Language;
 
 use super::{Registration, RegistrationError, codes};
 use crate::network::ClientNetwork;
@@ -24,8 +25,8 @@ impl Registration {
     /// Makes or renews the claim of this address and password, and sends its code.
     ///
     /// An address that nobody has verified, that somebody tries to verify, and that somebody has
-    /// verified cost the same work here, and look the same unless `reveal_existing` is on. Budgets
-    /// are looked at before any work, and spent in the transaction that makes the claim.
+    /// verified cost the same work here, and look the same unless `reveal_existing` is on. Its mail
+    /// is in `language`. Budgets are looked at before any work, and spent in the transaction that makes the claim.
     ///
     /// # Errors
     /// When too much is going on or the store fails; then nothing is recorded.
@@ -33,6 +34,7 @@ impl Registration {
         &self,
         email: &EmailAddress,
         password: Password,
+        language: Language,
         network: ClientNetwork,
     ) -> Result<RegisterOutcome, RegistrationError> {
         let address = email.canonical();
@@ -59,6 +61,7 @@ impl Registration {
                 email,
                 id: &id,
                 password_hash: &password_hash,
+                language,
                 seed: codes::new_seed(&*self.entropy)?,
                 reference: codes::new_reference(&*self.entropy)?,
                 rules: self.settings.renewal,

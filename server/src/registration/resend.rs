@@ -81,6 +81,12 @@ impl Registration {
             .unwrap_or_default()
     }
 
+    /// How long a code lives.
+    #[must_use]
+    pub fn code_ttl(&self) -> chrono::Duration {
+        self.settings.renewal.code_ttl
+    }
+
     /// A claim as it stands, for the page of its owner.
     ///
     /// # Errors

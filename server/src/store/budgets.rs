@@ -157,6 +157,18 @@ macro_rules! check_ledger {
     };
 }
 
+/// Whether the address's owner has stopped mail that `$site` causes; after [`check_ledger`] or
+/// whatever else has read `$record`.
+macro_rules! is_stopped {
+    ($site:literal) => {
+        concat!(
+            "(array::len(($record.stopped ?? [])[WHERE site = ",
+            $site,
+            " AND until > $now]) > 0)"
+        )
+    };
+}
+
 /// Writes a mail into the ledger.
 macro_rules! spend_ledger {
     () => {
@@ -171,7 +183,7 @@ macro_rules! spend_ledger {
     };
 }
 
-pub(super) use {check_budgets, check_ledger, spend_budgets, spend_ledger};
+pub(super) use {check_budgets, check_ledger, is_stopped, spend_budgets, spend_ledger};
 
 const LOOK: &str = concat!("{", check_budgets!(), " RETURN { limited: NONE } }");
 

@@ -4,6 +4,7 @@ use std::ops::Bound;
 
 use chrono::{DateTime, Duration, Utc};
 use latchkey_app::domain::EmailAddress;
+use latchkey_app::language::Language;
 use surrealdb::types::{
     Range, RecordId, RecordIdKey, RecordIdKeyRange, SurrealValue, Value, Variables,
 };
@@ -11,7 +12,7 @@ use surrealdb::types::{
 use super::accounts::{Account, account_fields, account_id};
 use super::budgets::{
     AddressLedger, Budget, LONG_CODE_DIGITS, LONG_CODES_FOR, Limited, LimitedRow, check_budgets,
-    check_ledger, spend_budgets, spend_ledger, wanted,
+    check_ledger, is_stopped, spend_budgets, spend_ledger, wanted,
 };
 use super::{ClaimId, Store, StoreError, vars};
 
@@ -42,6 +43,10 @@ pub struct Claim {
     pub requested_at: DateTime<Utc>,
     /// When the current code goes stale.
     pub code_expires_at: DateTime<Utc>,
+    /// The tag of the language of whoever signed up.
+    pub language: Option<String>,
+    /// Whether the mailbox's owner has said that it is not theirs.
+    pub disowned: Option<bool>,
 }
 
 impl Claim {
@@ -66,6 +71,12 @@ impl Claim {
         self.email().map(|email| email.masked())
     }
 
+    /// The language to write in.
+    #[must_use]
+    pub fn language(&self) -> Language {
+        language(self.language.as_deref())
+    }
+
     /// Whether the current code can still be right.
     #[must_use]
     pub fn is_live(&self, now: DateTime<Utc>) -> bool {
@@ -78,7 +89,8 @@ pub struct Registering<'a> {
     pub email: &'a EmailAddress,
     pub id: &'a ClaimId,
     pub password_hash: &'a str,
-    /// Used when this is a new claim.
+    pub language: Language,
+    /// Used when this is a new claim, or one that was disowned begins anew.
     pub seed: String,
     /// Used when this is a new claim.
     pub reference: String,
@@ -163,6 +175,9 @@ pub enum GuessResult {
 /// or not, begins anew with another seed, so that no code ever comes twice. A short code is stale
 /// once its address has long ones. Only who made the claim, with this very password, is known
 /// here: for strangers everything depends on budgets alone.
+///
+/// A claim that was disowned begins anew, unnoticeably and with other codes, when it is asked for
+/// from a network that is not stopped: it may be the owner after all.
 const REGISTER: &str = concat!(
     "{",
     check_budgets!(),
@@ -178,6 +193,10 @@ const REGISTER: &str = concat!(
     IF $taken AND $reveal { RETURN { claim: NONE } };",
     spend_ledger!(),
     "
+    LET $was_disowned = $old.disowned ?? false;
+    LET $stopped = ",
+    is_stopped!("$site"),
+    ";
     LET $live = $old != NONE AND $old.attempts_left > 0 AND $old.code_expires_at > $now
         AND !($long AND $old.digits < $long_digits);
     UPSERT ONLY $claim CONTENT {
@@ -186,7 +205,7 @@ const REGISTER: &str = concat!(
         typed_address: $typed_address,
         password_hash: $password_hash,
         reference: $old.reference ?? $reference,
-        seed: $old.seed ?? $seed,
+        seed: IF $was_disowned AND !$stopped { $seed } ELSE { $old.seed ?? $seed },
         delivery: IF $live { $old.delivery } ELSE { ($old.delivery ?? 0) + 1 },
         digits: IF $live { $old.digits }
             ELSE IF $long { math::max([$digits, $long_digits]) }
@@ -196,7 +215,11 @@ const REGISTER: &str = concat!(
         requested_at: $now,
         code_expires_at: IF $live { $old.code_expires_at } ELSE { $code_expires_at },
         created_at: $old.created_at ?? $now,
-        expires_at: $expires_at
+        expires_at: $expires_at,
+        site: $site,
+        handle: $handle,
+        language: $language,
+        disowned: $was_disowned AND $stopped
     };
     UPSERT ONLY $outbox SET address = $address, key = $key, ticket = rand::id(),
         telling = telling ?? false, tries = 0, due_at = $now, queued_at = $now;
@@ -225,7 +248,8 @@ const RENEW: &str = concat!(
             ELSE { $digits },
         attempts_left = IF $live { attempts_left } ELSE { $attempts },
         code_expires_at = IF $live { code_expires_at } ELSE { $code_expires_at },
-        mail = 'queued', requested_at = $now, expires_at = $expires_at;
+        mail = 'queued', requested_at = $now, expires_at = $expires_at,
+        site = $site, handle = $handle;
     UPSERT ONLY $outbox SET address = $old.address, key = $old.key,
         ticket = rand::id(), telling = telling ?? false, tries = 0, due_at = $now,
         queued_at = $now;
@@ -258,7 +282,7 @@ const GUESS: &str = concat!(
     IF $old = NONE OR $old.seed != $seed OR $old.delivery != $delivery
         OR $old.attempts_left <= 0 OR $old.code_expires_at <= $now
         OR ($long AND $old.digits < $long_digits) { RETURN { outcome: 'stale' } };
-    IF !$right OR record::exists($account) {
+    IF !$right OR ($old.disowned ?? false) OR record::exists($account) {
         UPDATE ONLY $claim SET attempts_left -= 1;
         IF $counts {
             LET $wrong = array::append(($record.wrong_codes ?? [])[WHERE $this > $month_ago], $now);
@@ -274,7 +298,7 @@ const GUESS: &str = concat!(
     };
     CREATE ONLY $account SET address = $old.address, typed_address = $old.typed_address,
         password_hash = $renewed_hash ?? $old.password_hash, claim_key = $old.key,
-        verified_at = $now;
+        verified_at = $now, language = $old.language;
     DELETE $claim;
     DELETE $outbox;
     RETURN { outcome: 'verified' }
@@ -329,6 +353,8 @@ impl Store {
             ("key", claim.id.key.clone().into_value()),
             ("typed_address", claim.email.typed().into_value()),
             ("password_hash", claim.password_hash.into_value()),
+            ("handle", claim.id.handle().into_value()),
+            ("language", claim.language.tag().into_value()),
             ("seed", claim.seed.into_value()),
             ("reference", claim.reference.into_value()),
         ]);
@@ -361,6 +387,7 @@ impl Store {
         let mut variables = vars([
             ("claim", id.claim().into_value()),
             ("outbox", id.outbox().into_value()),
+            ("handle", id.handle().into_value()),
             ("now", now.into_value()),
             ("cooldown_since", (now - cooldown).into_value()),
         ]);
@@ -466,6 +493,11 @@ impl Spending<'_> {
         variables.insert("budgets", wanted(self.budgets));
         variables
     }
+}
+
+/// English where the store knows none, or one that this version does not.
+pub(super) fn language(tag: Option<&str>) -> Language {
+    tag.and_then(Language::from_tag).unwrap_or_default()
 }
 
 /// The ids `[address, …]`.

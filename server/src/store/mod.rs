@@ -6,6 +6,7 @@
 mod accounts;
 mod budgets;
 mod claims;
+mod disowning;
 mod hash_parameters;
 mod outbox;
 mod schema;
@@ -31,8 +32,11 @@ use crate::entropy::jitter;
 pub use accounts::Account;
 pub use budgets::{AddressLedger, Budget, BudgetKind, Limited};
 pub use claims::{Claim, Guess, GuessResult, Registered, Registering, Renewal, Renewed, Spending};
-pub use outbox::{LeasedMail, MailRules, Outgoing};
+pub use outbox::{LeasedMail, MailRules, OutboxDepth, Outgoing};
 pub use sessions::SessionRecords;
+
+/// The hexadecimal digits of a claim's handle.
+pub const HANDLE_DIGITS: usize = 16;
 
 /// How often a statement is tried when other transactions keep getting in its way.
 const MAX_TRIES: u32 = 40;
@@ -51,6 +55,12 @@ pub struct ClaimId {
 impl ClaimId {
     fn record_key(&self) -> RecordIdKey {
         RecordIdKey::Array(vec![self.address.clone(), self.key.clone()].into())
+    }
+
+    /// The beginning of its key: long enough to find it by, and by itself of no use to anybody.
+    #[must_use]
+    pub fn handle(&self) -> String {
+        self.key.chars().take(HANDLE_DIGITS).collect()
     }
 
     fn claim(&self) -> RecordId {

@@ -1,11 +1,12 @@
 //! The outbox: mail owed to somebody.
 
 use chrono::{DateTime, Duration, Utc};
+use latchkey_app::language::Language;
 use surrealdb::types::{SurrealValue, Value};
 
 use super::accounts::account_id;
-use super::budgets::{LONG_CODE_DIGITS, ledger_id};
-use super::claims::Claim;
+use super::budgets::{LONG_CODE_DIGITS, is_stopped, ledger_id};
+use super::claims::{Claim, language};
 use super::{ClaimId, Store, StoreError, vars};
 
 /// A mail that this process has taken on until its lease ends.
@@ -32,11 +33,21 @@ impl LeasedMail {
     }
 }
 
+/// How much mail is owed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, SurrealValue)]
+pub struct OutboxDepth {
+    pub mails: i64,
+    /// When the oldest of them was asked for.
+    pub oldest: Option<DateTime<Utc>>,
+}
+
 /// What decides what a leased mail turns out to be.
 pub struct MailRules {
     /// The address's ledger.
     pub ledger: String,
     pub code_ttl: Duration,
+    /// How long the mail may be under way: its code must not die meanwhile.
+    pub delivery_limit: Duration,
     /// How long an owner is left in peace between two words, and how many there are in a day.
     pub quiet: Duration,
     pub notices_per_day: u32,
@@ -47,9 +58,14 @@ pub enum Outgoing {
     /// The code of this claim, which is live.
     Code(Box<Claim>),
     /// Word to the owner of a verified address that somebody tried to sign up with it.
-    AlreadyRegistered(Box<Claim>),
-    /// The owner was told a while ago: nothing to send, but to whoever made the claim it must
-    /// look as if a mail had left, and met what the last word to the owner met.
+    AlreadyRegistered {
+        claim: Box<Claim>,
+        /// The owner's, who need not be whoever signed up.
+        language: Language,
+    },
+    /// The owner was told a while ago, or has disowned the claim or stopped its network: nothing
+    /// to send, but to whoever made the claim it must look as if a mail had left, and met what the
+    /// last word to the owner met.
     Silence { claim: Box<Claim>, refused: bool },
     /// The claim is gone or its guesses are used up, or a later wish for a mail took the place.
     Nothing,
@@ -62,23 +78,39 @@ const LEASE: &str = "{
     RETURN (UPDATE $due.id SET due_at = $leased_until, tries += 1 RETURN AFTER)
 }";
 
-/// A code that died while it waited is replaced by the next one: no mail carries a dead code. Its
+/// Not when somebody else has taken the mail on since: then it is theirs. A later wish, or a row
+/// that is gone, is nobody's lease, and what is under way may end.
+const KEEP_LEASE: &str = "{
+    LET $row = (SELECT ticket, tries FROM ONLY $outbox);
+    IF $row.ticket = $ticket AND $row.tries = $tries {
+        UPDATE $outbox SET due_at = $leased_until;
+        RETURN true
+    };
+    RETURN $row = NONE OR $row.ticket != $ticket
+}";
+
+/// A code that died while it waited is replaced by the next one, and one that could die on its way
+/// lives on until the relay has had its time: no mail carries a dead code. Its
 /// attempts are not renewed, for nobody paid for them. Whichever mail tells the owner takes the
 /// hour for itself, so that of many at once one does, and of a day only so many; its retries go on
 /// telling, even when guesses have used the claim up. A lease that was taken over (`tries`) has no
 /// say any more.
-const PREPARE: &str = "{
+const PREPARE: &str = concat!(
+    "{
     LET $row = (SELECT ticket, tries, telling FROM ONLY $outbox);
     IF $row = NONE OR $row.ticket != $ticket OR $row.tries != $tries {
         RETURN { kind: 'nothing', claim: NONE }
     };
     LET $old = (SELECT * FROM ONLY $claim WHERE expires_at > $now);
     LET $verified = record::exists($account);
-    LET $owner = (SELECT notified_at, notice_refused FROM ONLY $account);
+    LET $owner = (SELECT notified_at, notice_refused, language FROM ONLY $account);
     LET $record = (SELECT * FROM ONLY $ledger);
     LET $long = ($record.long_codes_until ?? $now) > $now;
     LET $notices = ($record.notices ?? [])[WHERE $this > $day_ago];
-    LET $tell = $verified AND ($row.telling OR (
+    LET $silent = ($old.disowned ?? false) OR ",
+    is_stopped!("$old.site"),
+    ";
+    LET $tell = $verified AND !$silent AND ($row.telling OR (
         ($owner.notified_at = NONE OR $owner.notified_at <= $quiet_since)
         AND array::len($notices) < $max_notices
     ));
@@ -90,6 +122,8 @@ const PREPARE: &str = "{
     IF $old.code_expires_at <= $now OR ($long AND $old.digits < $long_digits) {
         UPDATE ONLY $claim SET delivery += 1, code_expires_at = $code_expires_at,
             digits = IF $long { math::max([digits, $long_digits]) } ELSE { digits }
+    } ELSE IF $old.code_expires_at < $under_way_until {
+        UPDATE ONLY $claim SET code_expires_at = $code_expires_at
     };
     IF $tell AND !$row.telling {
         UPDATE $account SET notified_at = $now;
@@ -101,13 +135,15 @@ const PREPARE: &str = "{
             expires_at = time::max([expires_at ?? $now, $now + 1d])
     };
     RETURN {
-        kind: IF !$verified { 'code' }
+        kind: IF !$verified AND !$silent { 'code' }
             ELSE IF $tell { 'already_registered' }
             ELSE IF $owner.notice_refused ?? false { 'refused_silence' }
             ELSE { 'silence' },
-        claim: (SELECT * FROM ONLY $claim)
+        claim: (SELECT * FROM ONLY $claim),
+        language: $owner.language
     }
-}";
+}"
+);
 
 /// The code's life counts from the relay's word, if it is still the same code.
 const TAKEN: &str = "{
@@ -140,6 +176,7 @@ const POSTPONE: &str = "{
 struct OutgoingRow {
     kind: String,
     claim: Option<Claim>,
+    language: Option<String>,
 }
 
 impl Store {
@@ -167,6 +204,35 @@ impl Store {
             ]),
         )
         .await
+    }
+
+    /// Keeps a mail for another `lease`; `false` when somebody else has taken it on.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn keep_lease(&self, mail: &LeasedMail, lease: Duration) -> Result<bool, StoreError> {
+        self.run(
+            KEEP_LEASE,
+            vars([
+                ("outbox", mail.claim().outbox().into_value()),
+                ("ticket", mail.ticket.clone().into_value()),
+                ("tries", mail.tries.into_value()),
+                ("leased_until", (self.clock.now() + lease).into_value()),
+            ]),
+        )
+        .await
+    }
+
+    /// How much mail is owed, and since when.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn outbox_depth(&self) -> Result<OutboxDepth, StoreError> {
+        const DEPTH: &str = "{ RETURN {
+            mails: count(SELECT VALUE id FROM outbox),
+            oldest: (SELECT VALUE queued_at FROM outbox ORDER BY queued_at LIMIT 1)[0]
+        } }";
+        self.run(DEPTH, vars([])).await
     }
 
     /// Whether no mail is owed to anybody.
@@ -203,13 +269,23 @@ impl Store {
                     ("day_ago", (now - Duration::days(1)).into_value()),
                     ("max_notices", i64::from(rules.notices_per_day).into_value()),
                     ("long_digits", LONG_CODE_DIGITS.into_value()),
-                    ("code_expires_at", (now + rules.code_ttl).into_value()),
+                    ("under_way_until", (now + rules.delivery_limit).into_value()),
+                    (
+                        "code_expires_at",
+                        (now + rules.code_ttl.max(rules.delivery_limit)).into_value(),
+                    ),
                 ]),
             )
             .await?;
         Ok(match (row.kind.as_str(), row.claim.map(Box::new)) {
             ("code", Some(claim)) => Outgoing::Code(claim),
-            ("already_registered", Some(claim)) => Outgoing::AlreadyRegistered(claim),
+            ("already_registered", Some(claim)) => Outgoing::AlreadyRegistered {
+                language: row
+                    .language
+                    .as_deref()
+                    .map_or_else(|| claim.language(), |tag| language(Some(tag))),
+                claim,
+            },
             ("silence", Some(claim)) => Outgoing::Silence {
                 claim,
                 refused: false,

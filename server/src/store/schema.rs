@@ -12,6 +12,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ),
     ("002_sessions", include_str!("schema/002_sessions.surql")),
     ("003_budgets", include_str!("schema/003_budgets.surql")),
+    ("004_mail", include_str!("schema/004_mail.surql")),
 ];
 
 const DEFINE_MIGRATION: &str = "
@@ -61,5 +62,43 @@ impl Store {
             tracing::info!(name, "schema change applied");
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use latchkey_app::language::Language;
+
+    use super::super::ClaimId;
+    use super::*;
+    use crate::clock::{Clock, SystemClock};
+    use crate::config::DatabaseConfig;
+
+    #[tokio::test]
+    async fn a_claim_from_before_the_last_schema_change_is_still_one() {
+        const OLD: &str = "{
+            CREATE claim:['foo@bar.com', 'key'] SET address = 'foo@bar.com', key = 'key',
+                typed_address = 'foo@bar.com', password_hash = 'hash', reference = 'K7QD',
+                seed = '00', delivery = 1, digits = 4, attempts_left = 3, mail = 'queued',
+                requested_at = $now, code_expires_at = $now + 1m, created_at = $now,
+                expires_at = $now + 1d;
+            RETURN NONE
+        }";
+        let folder = tempfile::tempdir().unwrap();
+        let clock = Arc::new(SystemClock);
+        let store = Store::open(&DatabaseConfig::default(), folder.path(), clock.clone())
+            .await
+            .unwrap();
+        let now = vars([("now", clock.now().into_value())]);
+        store.run::<Value>(OLD, now).await.unwrap();
+        let id = ClaimId {
+            address: "foo@bar.com".to_owned(),
+            key: "key".to_owned(),
+        };
+        let claim = store.claim(&id).await.unwrap().unwrap();
+        assert_eq!(claim.language(), Language::English);
+        assert_eq!(claim.disowned, None);
     }
 }

@@ -485,12 +485,41 @@ async fn the_service_says_how_it_is_and_what_it_offers() {
                 "431", "500", "503",
             ],
         ),
+        (
+            "/not-me",
+            vec![
+                "200", "400", "403", "408", "410", "413", "414", "415", "431", "500", "503",
+            ],
+        ),
     ] {
         let responses = document["paths"][path]["post"]["responses"]
             .as_object()
             .unwrap();
         assert_eq!(responses.keys().collect::<Vec<_>>(), statuses);
     }
+    let claim = &document["components"]["schemas"]["ClaimState"]["properties"];
+    assert_eq!(
+        document["paths"]["/claim"]["get"]["responses"]
+            .as_object()
+            .unwrap()
+            .keys()
+            .collect::<Vec<_>>(),
+        ["200", "414", "431", "500", "503"]
+    );
+    let answer = app
+        .fetch(
+            "/register",
+            &fields(&[("email", EMAIL), ("password", PASSWORD)]),
+        )
+        .await;
+    answer.assert_is(200, "");
+    app.mailed_code(EMAIL).await;
+    let told = app.get("/claim").await.json()["claim"].clone();
+    let names = |object: &serde_json::Value| {
+        let object = object.as_object().unwrap();
+        object.keys().cloned().collect::<Vec<_>>()
+    };
+    assert_eq!(names(&told), names(claim));
 }
 
 #[tokio::test]

@@ -9,9 +9,9 @@ use latchkey::clock::{Clock, SystemClock};
 use latchkey::config::Config;
 use latchkey::entropy::SystemEntropy;
 use latchkey::http::TimeLimits;
+use latchkey::mail::{MailCounters, MailFigures, Pace};
 use latchkey::startup::{self, World};
 use latchkey::store::Store;
-use mail_parser::MessageParser;
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, LOCATION, SET_COOKIE};
 use reqwest::{Client, Method, RequestBuilder, StatusCode, redirect};
 use serde_json::Value;
@@ -39,6 +39,7 @@ pub struct App {
     pub http: SocketAddr,
     clock: Arc<ManualClock>,
     store: Arc<Store>,
+    counters: Arc<MailCounters>,
     client: Client,
     /// Stops it when dropped.
     _stop: oneshot::Sender<()>,
@@ -96,12 +97,18 @@ impl App {
             clock: clock.clone(),
             entropy: Arc::new(SystemEntropy),
             time_limits: TimeLimits::default(),
+            // The test's clock may run faster than leases are kept.
+            pace: Pace {
+                lease: TimeDelta::minutes(2),
+                ..Pace::default()
+            },
         };
         change(&mut world);
         let application = startup::build_in(config, world).await.unwrap();
         let http = application.http_addr().unwrap();
         let https = application.https_addr().unwrap().unwrap_or(http);
         let store = application.store();
+        let counters = application.mail_counters();
         let (stop, stopped) = oneshot::channel();
         tokio::spawn(application.run_until_stopped(async {
             let _ = stopped.await;
@@ -112,6 +119,7 @@ impl App {
             http,
             clock,
             store,
+            counters,
             client: client(),
             _stop: stop,
             folder,
@@ -120,6 +128,22 @@ impl App {
 
     pub fn pass(&self, seconds: i64) {
         *self.clock.0.lock().unwrap() += TimeDelta::seconds(seconds);
+    }
+
+    pub fn store(&self) -> Arc<Store> {
+        self.store.clone()
+    }
+
+    pub fn clock(&self) -> Arc<dyn Clock> {
+        self.clock.clone()
+    }
+
+    /// What has become of mail so far.
+    pub async fn mail_figures(&self) -> MailFigures {
+        self.counters
+            .read(&self.store, self.clock.now())
+            .await
+            .unwrap()
     }
 
     pub fn data_dir(&self) -> std::path::PathBuf {
@@ -200,13 +224,16 @@ impl App {
     pub async fn mailed_code(&self, email: &str) -> String {
         let mail = self.smtp.mail_to(email).await;
         self.mail_settled().await;
-        let message = MessageParser::default().parse(&mail.raw).unwrap();
-        let subject = message.subject().unwrap();
-        subject.rsplit(' ').next().unwrap().to_owned()
+        mail.code()
     }
 
     /// The same while the test's clock runs, for retries fall due by it.
     pub async fn mailed_code_in_time(&self, email: &str) -> String {
+        self.while_time_passes(self.mailed_code(email)).await
+    }
+
+    /// Waits for something while the test's clock runs.
+    pub async fn while_time_passes<T>(&self, something: impl Future<Output = T>) -> T {
         let mut ticks = tokio::time::interval(std::time::Duration::from_millis(200));
         let time_passes = async {
             loop {
@@ -215,7 +242,7 @@ impl App {
             }
         };
         tokio::select! {
-            code = self.mailed_code(email) => code,
+            came = something => came,
             () = time_passes => unreachable!("time does not end"),
         }
     }

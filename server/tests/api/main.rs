@@ -9,6 +9,8 @@ mod budgets;
 mod demo;
 mod hardening;
 mod hostile;
+mod not_me;
+mod outbox;
 mod pages;
 mod privacy;
 mod process;

@@ -2,6 +2,7 @@
 
 pub mod child;
 mod log;
+mod mail;
 
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;

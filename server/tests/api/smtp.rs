@@ -7,10 +7,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use mail_parser::MessageParser;
 use rustls::pki_types::PrivatePkcs8KeyDer;
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_rustls::TlsAcceptor;
 
@@ -63,6 +64,8 @@ pub enum Fault {
     Hang,
     /// The connection ends.
     Cut,
+    /// The right answer, so much later.
+    Late(Duration),
 }
 
 /// A mail that the relay took.
@@ -76,16 +79,35 @@ pub struct Received {
     pub encrypted: bool,
 }
 
+impl Received {
+    pub fn message(&self) -> mail_parser::Message<'_> {
+        MessageParser::default().parse(&self.raw).unwrap()
+    }
+
+    /// The code that it brings: the end of its subject.
+    pub fn code(&self) -> String {
+        let message = self.message();
+        let subject = message.subject().unwrap();
+        subject.rsplit(' ').next().unwrap().to_owned()
+    }
+
+    pub fn text(&self) -> String {
+        self.message().body_text(0).unwrap().into_owned()
+    }
+}
+
 struct Shared {
     start_tls: Option<TlsAcceptor>,
     implicit_tls: Option<TlsAcceptor>,
     login: Option<(&'static str, &'static str)>,
     faults: Mutex<VecDeque<(At, Fault)>>,
-    received: Mutex<Vec<Received>>,
+    received: Mutex<VecDeque<Received>>,
     arrived: Notify,
     connections: AtomicUsize,
     open: AtomicUsize,
     most_open: AtomicUsize,
+    /// Mails that may be taken; `None`: any number.
+    gate: Mutex<Option<Arc<Semaphore>>>,
 }
 
 impl SmtpServer {
@@ -110,6 +132,7 @@ impl SmtpServer {
             connections: AtomicUsize::new(0),
             open: AtomicUsize::new(0),
             most_open: AtomicUsize::new(0),
+            gate: Mutex::default(),
         });
         let port = socket("127.0.0.1:0".parse().unwrap());
         let address = port.local_addr().unwrap();
@@ -148,6 +171,39 @@ impl SmtpServer {
             .unwrap_or_else(|_| panic!("no mail to {address}"))
     }
 
+    /// The oldest mail to anybody that was not asked for yet, as soon as it is there.
+    pub async fn next_mail(&self) -> Received {
+        let arrival = async {
+            loop {
+                let arrived = self.shared.arrived.notified();
+                let next = self.shared.received.lock().unwrap().pop_front();
+                if let Some(mail) = next {
+                    return mail;
+                }
+                arrived.await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, arrival)
+            .await
+            .expect("no mail")
+    }
+
+    /// From now on takes only as many mails as it is let.
+    pub fn hold(&self) {
+        *self.shared.gate.lock().unwrap() = Some(Arc::new(Semaphore::new(0)));
+    }
+
+    pub fn let_through(&self, mails: usize) {
+        if let Some(gate) = &*self.shared.gate.lock().unwrap() {
+            gate.add_permits(mails);
+        }
+    }
+
+    /// How many connections were ever made.
+    pub fn connections(&self) -> usize {
+        self.shared.connections.load(Ordering::SeqCst)
+    }
+
     /// How many mails nobody has asked for.
     pub fn unread(&self) -> usize {
         self.shared.received.lock().unwrap().len()
@@ -181,7 +237,7 @@ impl Shared {
         let found = received
             .iter()
             .position(|mail| mail.recipients.iter().any(|to| to == address))?;
-        Some(received.remove(found))
+        received.remove(found)
     }
 
     fn take_fault(&self, at: At) -> Option<Fault> {
@@ -380,12 +436,22 @@ impl Session<'_> {
             connection: self.connection,
             encrypted: self.encrypted,
         };
+        let gate = self.shared.gate.lock().unwrap().clone();
+        if let Some(gate) = gate
+            && let Ok(permit) = gate.acquire().await
+        {
+            permit.forget();
+        }
         let fault = self.shared.take_fault(At::Dot);
         if !matches!(fault, Some(Fault::Answer(_))) {
-            self.shared.received.lock().unwrap().push(mail);
+            self.shared.received.lock().unwrap().push_back(mail);
             self.shared.arrived.notify_waiters();
         }
         match fault {
+            Some(Fault::Late(delay)) => {
+                tokio::time::sleep(delay).await;
+                self.write("250 2.0.0 Taken").await
+            }
             Some(fault) => self.fail(fault).await,
             None => self.write("250 2.0.0 Taken").await,
         }
@@ -408,6 +474,10 @@ impl Session<'_> {
         let Some(fault) = self.shared.take_fault(at) else {
             return Ok(false);
         };
+        if let Fault::Late(delay) = fault {
+            tokio::time::sleep(delay).await;
+            return Ok(false);
+        }
         self.fail(fault).await?;
         Ok(true)
     }
@@ -427,7 +497,7 @@ impl Session<'_> {
                 let _ = self.stream.read_to_end(&mut Vec::new()).await;
                 Err(io::ErrorKind::TimedOut.into())
             }
-            Fault::Cut => Err(io::ErrorKind::ConnectionAborted.into()),
+            Fault::Cut | Fault::Late(_) => Err(io::ErrorKind::ConnectionAborted.into()),
         }
     }
 

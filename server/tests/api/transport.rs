@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use chrono::DateTime;
 use latchkey::mail::{
-    Composed, Composer, DeliveryError, Letter, MAX_CONNECTIONS, Reason, RelayUrl, SmtpRelay, Step,
-    TimeLimits, Transport,
+    Composed, Composer, DeliveryError, Letter, LinkToken, MAX_CONNECTIONS, Reason, RelayUrl,
+    SmtpRelay, Step, TimeLimits, Transport,
 };
 use latchkey_app::domain::{EmailAddress, VerificationCode};
+use latchkey_app::language::Language;
 use lettre::transport::smtp::extension::ClientId;
 use mail_parser::MessageParser;
 use secrecy::SecretString;
@@ -41,6 +42,8 @@ fn mail_to(address: &str) -> Composed {
         code: VerificationCode::parse("0746").unwrap(),
         reference: "K7QD".to_owned(),
         ttl_seconds: 60,
+        disown_token: LinkToken("AbCdEfGhIjKlMnOpQrStUvWxYz0".to_owned()),
+        language: Language::English,
     };
     let now = DateTime::from_timestamp(1_780_000_000, 0).unwrap();
     composer.compose(&letter, "claim-42.1", now).unwrap()
@@ -53,14 +56,20 @@ fn public_url() -> Url {
 /// A transport as the configuration makes it.
 fn transport(smtp_url: &str) -> Transport {
     let smtp_url = SecretString::from(smtp_url);
-    Transport::from_config(Some(&smtp_url), None, &public_url()).unwrap()
+    Transport::from_config(Some(&smtp_url), None, &public_url(), TimeLimits::default()).unwrap()
 }
 
 fn transport_trusting(smtp_url: &str, certificate: &str) -> Transport {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), certificate).unwrap();
     let smtp_url = SecretString::from(smtp_url);
-    Transport::from_config(Some(&smtp_url), Some(file.path()), &public_url()).unwrap()
+    Transport::from_config(
+        Some(&smtp_url),
+        Some(file.path()),
+        &public_url(),
+        TimeLimits::default(),
+    )
+    .unwrap()
 }
 
 fn plain(server: &SmtpServer) -> Transport {

@@ -2,6 +2,7 @@
 
 mod from_anywhere;
 mod pending;
+mod progress;
 
 use leptos::prelude::*;
 use leptos_meta::{Meta, Title};
@@ -32,6 +33,9 @@ const WRONG_FOR_GOOD: &str =
 const STALE: &str = "This code is stale. Ask for a new one.";
 const STALE_ANYWHERE: &str =
     "This code is stale. Sign up again with the same address and password to get a new one.";
+const STALE_BUT_QUEUED: &str =
+    "This code is stale. The mail that is about to leave brings a new one.";
+const UNDELIVERABLE: &str = "The mail could not be delivered. Check the address; if it is wrong, start again with the right one.";
 const GONE: &str = "This sign-up is over. Sign up again to get a new code.";
 const NOT_THE_PASSWORD: &str = "No sign-up has this address and this password. Check both.";
 const VERIFIED_ALREADY: &str = "This account is verified already: there is nothing left to do.";
@@ -53,6 +57,13 @@ fn stale() -> Notice {
     Notice {
         tone: Tone::Problem,
         text: STALE.to_owned(),
+    }
+}
+
+fn undeliverable() -> Notice {
+    Notice {
+        tone: Tone::Problem,
+        text: UNDELIVERABLE.to_owned(),
     }
 }
 
@@ -84,12 +95,14 @@ impl VerifyView {
                 }
                 return;
             }
-            Some(Refusal::CodeStale) => {
-                if let Some(claim) = &mut self.claim {
+            Some(Refusal::CodeStale) => match &mut self.claim {
+                None => STALE_ANYWHERE,
+                Some(claim) if claim.is_queued() && claim.attempts_left > 0 => STALE_BUT_QUEUED,
+                Some(claim) => {
                     claim.code_expires_in_ms = 0;
+                    STALE
                 }
-                if has_claim { STALE } else { STALE_ANYWHERE }
-            }
+            },
             Some(Refusal::Unauthorized) if has_claim => GONE,
             Some(Refusal::Unauthorized) => NOT_THE_PASSWORD,
             Some(Refusal::AlreadyVerified) => {

@@ -1,6 +1,8 @@
 use leptos::{ev::SubmitEvent, prelude::*};
 
-use super::{CODE, CODE_NAME, SUBMIT, SUBMITTING, check_code, digits_hint, stale};
+use super::{
+    CODE, CODE_NAME, SUBMIT, SUBMITTING, check_code, digits_hint, progress, stale, undeliverable,
+};
 use crate::{
     answer::Answer,
     components::{Button, Countdown, Field, FieldState, FormState, Next, Notice, hydrated},
@@ -14,6 +16,8 @@ const REFERENCE_MEANS: &str = "the mail shows it too";
 const TIME_LEFT: &str = "Time left";
 const ON_LOADING: &str = "when this page was loaded";
 const NO_TIME_LEFT: &str = "none";
+const BEGINS_LATER: &str = "counts from when the mail is sent";
+const LOOK_AGAIN: &str = "Look again";
 const ATTEMPTS: &str = "Attempts left";
 const RESEND: &str = "Send the code again";
 const RESEND_NEW: &str = "Send a new code";
@@ -60,8 +64,8 @@ pub fn PendingForms(form: VerifyView) -> impl IntoView {
 
 /// What the two forms and the facts above them share.
 #[derive(Clone, Copy)]
-struct Pending {
-    claim: RwSignal<PendingClaim>,
+pub(super) struct Pending {
+    pub(super) claim: RwSignal<PendingClaim>,
     life: Countdown,
     cooldown: Countdown,
     notice: RwSignal<Option<view::Notice>>,
@@ -69,31 +73,43 @@ struct Pending {
 
 impl Pending {
     fn new(claim: PendingClaim, notice: Option<view::Notice>) -> Self {
-        let is_over_already = claim.code_expires_in_ms == 0;
+        let notice = notice.or_else(|| match claim.mail {
+            MailState::Taken if claim.code_expires_in_ms == 0 => Some(stale()),
+            MailState::Refused => Some(undeliverable()),
+            _ => None,
+        });
         let pending = Self {
             life: Countdown::new(claim.code_expires_in_ms),
             cooldown: Countdown::new(claim.resend_in_seconds.saturating_mul(1000)),
             claim: RwSignal::new(claim),
-            notice: RwSignal::new(notice.or_else(|| is_over_already.then(stale))),
+            notice: RwSignal::new(notice),
         };
+        progress::follow(pending);
         Effect::new(move || {
             let is_told = (pending.notice.read_untracked())
                 .as_ref()
                 .is_some_and(|notice| notice.tone == Tone::Problem);
-            if pending.life.is_over() && !is_told {
+            let is_over = pending.life.is_over() && pending.claim.read().mail == MailState::Taken;
+            if is_over && !is_told {
                 pending.notice.set(Some(stale()));
             }
         });
         pending
     }
 
-    /// Whether no guess can be right any more, so that a new code is the thing to ask for.
+    /// Whether no guess can be right any more, so that a new code is the thing to ask for. What
+    /// has not left yet is no older than when it leaves.
     fn is_stale(&self) -> bool {
-        self.life.is_over() || self.claim.read().attempts_left == 0
+        let claim = self.claim.read();
+        let is_over = claim.mail != MailState::Queued && self.life.is_over();
+        is_over || claim.attempts_left == 0
     }
 
-    /// Goes on with the claim as another mail left it.
-    fn renew(&self, claim: PendingClaim) {
+    /// Goes on with the claim as another mail, or word of what became of it, left it.
+    pub(super) fn renew(&self, claim: PendingClaim) {
+        if claim.mail == MailState::Refused {
+            self.notice.set(Some(undeliverable()));
+        }
         self.life.restart(claim.code_expires_in_ms);
         self.cooldown
             .restart(claim.resend_in_seconds.saturating_mul(1000));
@@ -106,8 +122,11 @@ fn Facts(pending: Pending) -> impl IntoView {
     let Pending { claim, life, .. } = pending;
     let hydrated = hydrated();
     let time_left = move || {
-        if pending.is_stale() {
+        let mail = claim.read().mail;
+        if pending.is_stale() || mail == MailState::Refused {
             NO_TIME_LEFT.to_owned()
+        } else if mail == MailState::Queued {
+            BEGINS_LATER.to_owned()
         } else if hydrated.get() {
             life.clock()
         } else {
@@ -118,7 +137,14 @@ fn Facts(pending: Pending) -> impl IntoView {
     view! {
         <dl class="facts">
             <dt>{MAIL}</dt>
-            <dd>{move || mail_text(claim.read().mail)}</dd>
+            <dd aria-live="polite">
+                {move || mail_text(claim.read().mail)}
+                // With JavaScript the page looks by itself.
+                {move || {
+                    let link = format!(". <a href=\"/verify\">{LOOK_AGAIN}</a>");
+                    claim.read().is_queued().then(|| view! { <noscript inner_html=link></noscript> })
+                }}
+            </dd>
             <dt>{REFERENCE}</dt>
             <dd>
                 <code>{move || claim.read().reference.clone()}</code>

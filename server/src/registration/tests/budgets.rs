@@ -26,7 +26,7 @@ impl Story {
         network: ClientNetwork,
     ) -> RegisterOutcome {
         self.registration
-            .register(email, secret(password), network)
+            .register(email, secret(password), Language::English, network)
             .await
             .unwrap()
     }
@@ -135,7 +135,12 @@ async fn budgets_are_shared_by_instances() {
     claim_of(story.sign_up(&address(0), "testpassword", from(1)).await);
     let there = async |number| {
         other
-            .register(&address(number), secret("testpassword"), from(1))
+            .register(
+                &address(number),
+                secret("testpassword"),
+                Language::English,
+                from(1),
+            )
             .await
             .unwrap()
     };
@@ -456,7 +461,7 @@ async fn strangers_see_of_an_owners_mailbox_what_the_last_word_met() {
     let mail = story.lease().await.remove(0);
     assert!(matches!(
         story.prepare(&mail).await,
-        Outgoing::AlreadyRegistered(_)
+        Outgoing::AlreadyRegistered { .. }
     ));
     story.store.mail_refused(&mail, true).await.unwrap();
     let seen = story.store.claim(&claim.id()).await.unwrap().unwrap().mail;
@@ -479,9 +484,11 @@ async fn an_owner_is_told_three_times_a_day_at_most() {
         story.register(&format!("stranger's {number}")).await;
         for mail in story.lease().await {
             let outgoing = story.prepare(&mail).await;
-            let telling = matches!(outgoing, Outgoing::AlreadyRegistered(_));
+            let telling = matches!(outgoing, Outgoing::AlreadyRegistered { .. });
             told += u32::from(telling);
-            if let Outgoing::AlreadyRegistered(claim) | Outgoing::Silence { claim, .. } = outgoing {
+            if let Outgoing::AlreadyRegistered { claim, .. } | Outgoing::Silence { claim, .. } =
+                outgoing
+            {
                 let ttl = TimeDelta::seconds(60);
                 story
                     .store

@@ -24,6 +24,8 @@ enum Step {
     /// The owner types the code that they read last for this password, with the password or in the
     /// browser that signed up.
     Verify { password: usize, in_browser: bool },
+    /// The owner says of a mail that the attacker caused that it was not them.
+    Disown { password: usize },
     /// Time passes, in seconds.
     Pass(i64),
 }
@@ -58,12 +60,22 @@ fn step() -> impl Strategy<Value = Step> {
         2 => (0..4_usize, any::<u16>()).prop_map(|(password, code)| Step::Guess { password, code }),
         4 => (0..2_usize, any::<bool>())
             .prop_map(|(password, in_browser)| Step::Verify { password, in_browser }),
+        1 => (0..2_usize).prop_map(|password| Step::Disown { password }),
         1 => prop_oneof![Just(1), Just(30), Just(59), Just(61), Just(3_700)].prop_map(Step::Pass),
     ]
 }
 
+/// Each sits somewhere else.
+fn network_of(who: Who) -> ClientNetwork {
+    IpAddr::from(match who {
+        Who::Owner => [198, 51, 100, 1],
+        Who::Attacker => [192, 0, 2, 1],
+    })
+    .into()
+}
+
 /// What the owner has read, by the claim's key, since the mail says which sign-up it is for.
-type Mailbox = HashMap<String, VerificationCode>;
+type Mailbox = HashMap<String, (VerificationCode, DisownToken)>;
 
 struct Play<'a> {
     stage: &'a Stage,
@@ -71,6 +83,8 @@ struct Play<'a> {
     mailbox: Mailbox,
     /// The password that a right code from the mailbox came with.
     won_by: Option<&'static str>,
+    /// Until when the attacker's network causes no mail.
+    stopped_until: Option<DateTime<Utc>>,
     /// The attacker was right by chance, which no rule forbids.
     guessed: bool,
 }
@@ -85,6 +99,8 @@ impl Stage {
     async fn set() -> Self {
         let mut config = Config::default();
         config.code.expose = Some(false);
+        // Budgets have tests of their own; here everybody may do everything.
+        config.limits.mode = crate::config::LimitsMode::Off;
         let story = Story::with(config.clone()).await;
         let instances = (0..3)
             .map(|_| Story::registration(&config, &story.store, &story.clock))
@@ -100,6 +116,7 @@ impl<'a> Play<'a> {
             email: EmailAddress::parse(&format!("owner{number}@bar.com")).unwrap(),
             mailbox: Mailbox::new(),
             won_by: None,
+            stopped_until: None,
             guessed: false,
         }
     }
@@ -144,12 +161,14 @@ impl<'a> Play<'a> {
             Step::Pass(seconds) => story.pass(seconds),
             Step::Register { who, password } => {
                 let password = secret(password_of(who, password));
-                let outcome = instance.register(&self.email, password, network()).await;
+                let outcome = instance
+                    .register(&self.email, password, Language::English, network_of(who))
+                    .await;
                 assert!(matches!(outcome.unwrap(), RegisterOutcome::Accepted { .. }));
             }
             Step::Resend { who, password } => {
                 let id = self.claim(password_of(who, password)).await;
-                instance.resend(&id, network()).await.unwrap();
+                instance.resend(&id, network_of(who)).await.unwrap();
             }
             Step::Deliver => {
                 for mail in story.lease().await {
@@ -167,10 +186,20 @@ impl<'a> Play<'a> {
                                 self.won_by.is_none() && !self.guessed,
                                 "a code was mailed for an account that stands"
                             );
-                            self.mailbox.insert(claim.key.clone(), code);
+                            let now = story.clock.now();
+                            let strangers = [2, 3].map(|password| PASSWORDS[password]);
+                            for password in strangers {
+                                let is_theirs = self.claim(password).await.key == claim.key;
+                                let is_stopped =
+                                    self.stopped_until.is_some_and(|until| now < until);
+                                assert!(!(is_theirs && is_stopped), "mail that was stopped");
+                            }
+                            let link =
+                                DisownToken::of(&SecretKeys::derive(&[9; 32]), &claim).unwrap();
+                            self.mailbox.insert(claim.key.clone(), (code, link));
                             (false, claim)
                         }
-                        Outgoing::AlreadyRegistered(claim) => (true, claim),
+                        Outgoing::AlreadyRegistered { claim, .. } => (true, claim),
                         Outgoing::Silence { claim, .. } => (false, claim),
                     };
                     let ttl = TimeDelta::seconds(60);
@@ -179,6 +208,26 @@ impl<'a> Play<'a> {
                         .mail_taken(&mail, &claim, ttl, told)
                         .await
                         .unwrap();
+                }
+            }
+            Step::Disown { password } => {
+                let password = password_of(Who::Attacker, password);
+                let key = self.claim(password).await.key;
+                let Some((code, link)) = self.mailbox.get(&key).cloned() else {
+                    return;
+                };
+                if instance
+                    .disown(&link, network_of(Who::Owner))
+                    .await
+                    .unwrap()
+                {
+                    self.stopped_until = Some(story.clock.now() + TimeDelta::days(1));
+                    let credentials = self.by_password(password);
+                    let outcome = self.present(instance, credentials, &code).await;
+                    assert!(
+                        !matches!(outcome, VerifyOutcome::Verified { .. }),
+                        "a code opened what was disowned"
+                    );
                 }
             }
             Step::Guess { password, code } => {
@@ -193,7 +242,7 @@ impl<'a> Play<'a> {
             } => {
                 let password = password_of(Who::Owner, password);
                 let claim = self.claim(password).await;
-                let Some(code) = self.mailbox.get(&claim.key).cloned() else {
+                let Some((code, _)) = self.mailbox.get(&claim.key).cloned() else {
                     return;
                 };
                 let credentials = if in_browser {

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use latchkey_app::domain::{EmailAddress, Password, VerificationCode};
+use latchkey_app::language::Language;
 use tempfile::TempDir;
 use tokio::sync::Notify;
 
@@ -101,7 +102,7 @@ impl Story {
 
     async fn try_register(&self, password: &str) -> RegisterOutcome {
         self.registration
-            .register(&email(), secret(password), network())
+            .register(&email(), secret(password), Language::English, network())
             .await
             .unwrap()
     }
@@ -136,7 +137,7 @@ impl Story {
         let leased = self.lease().await;
         for mail in &leased {
             if let Outgoing::Code(claim)
-            | Outgoing::AlreadyRegistered(claim)
+            | Outgoing::AlreadyRegistered { claim, .. }
             | Outgoing::Silence { claim, .. } = self.prepare(mail).await
             {
                 self.store
@@ -161,6 +162,7 @@ fn mail_rules(address: &str) -> MailRules {
     MailRules {
         ledger: SecretKeys::derive(&[9; 32]).address_ledger(address),
         code_ttl: TimeDelta::seconds(60),
+        delivery_limit: TimeDelta::seconds(45),
         quiet: TimeDelta::hours(1),
         notices_per_day: 3,
     }
@@ -265,6 +267,69 @@ async fn a_lease_that_ends_is_taken_over() {
     assert_eq!(story.lease().await.len(), 0);
     story.pass(31);
     assert_eq!(story.lease().await[0].tries, 2);
+}
+
+#[tokio::test]
+async fn a_lease_is_kept_while_the_mail_is_under_way_and_by_nobody_else() {
+    let story = Story::begin().await;
+    story.register("testpassword").await;
+    let lease = TimeDelta::seconds(30);
+    let mail = story.lease().await.remove(0);
+    for _ in 0..3 {
+        story.pass(20);
+        assert!(story.store.keep_lease(&mail, lease).await.unwrap());
+        assert_eq!(story.lease().await.len(), 0);
+    }
+    story.pass(31);
+    let taken_over = story.lease().await.remove(0);
+    assert!(!story.store.keep_lease(&mail, lease).await.unwrap());
+    assert!(story.store.keep_lease(&taken_over, lease).await.unwrap());
+    // A later wish is nobody's lease yet: what is under way may end.
+    story.register("testpassword").await;
+    assert!(story.store.keep_lease(&taken_over, lease).await.unwrap());
+    assert_eq!(story.lease().await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_code_does_not_die_while_its_mail_is_under_way() {
+    let story = Story::begin().await;
+    let (first, _) = story.register("testpassword").await;
+    story.pass(59);
+    let mail = story.lease().await.remove(0);
+    let Outgoing::Code(claim) = story.prepare(&mail).await else {
+        panic!("the mail carries a code");
+    };
+    assert_eq!(claim.delivery, first.delivery);
+    story.pass(44);
+    // Signing up once more repeats it, so the relay is not handed a code that was replaced.
+    let (again, _) = story.register("testpassword").await;
+    assert_eq!(again.delivery, first.delivery);
+}
+
+#[tokio::test]
+async fn of_many_clicks_at_once_one_disowns() {
+    let story = Arc::new(Story::begin().await);
+    let (claim, code) = story.register("testpassword").await;
+    let token = DisownToken::of(&story.registration.keys, &claim).unwrap();
+    let mut clicks = tokio::task::JoinSet::new();
+    for _ in 0..8 {
+        let (story, token) = (story.clone(), token.expose());
+        clicks.spawn(async move {
+            let token = DisownToken::parse(&token).unwrap();
+            let disowned = story.registration.disown(&token, network()).await;
+            disowned.unwrap()
+        });
+    }
+    let outcomes = clicks.join_all().await;
+    assert_eq!(outcomes.iter().filter(|disowned| **disowned).count(), 1);
+    assert_eq!(story.verify("testpassword", &code).await, wrong(2));
+    assert!(story.store.account(EMAIL).await.unwrap().is_none());
+    // What was about to leave only looks as if it did.
+    let mail = story.lease().await.remove(0);
+    assert!(matches!(
+        story.prepare(&mail).await,
+        Outgoing::Silence { refused: false, .. }
+    ));
 }
 
 #[tokio::test]
@@ -400,7 +465,7 @@ async fn a_verified_address_looks_like_a_new_one_to_strangers() {
     assert_eq!((claim.delivery, claim.attempts_left), (1, 3));
     let mail = story.lease().await.remove(0);
     let outgoing = story.prepare(&mail).await;
-    assert!(matches!(outgoing, Outgoing::AlreadyRegistered(_)));
+    assert!(matches!(outgoing, Outgoing::AlreadyRegistered { .. }));
     for left in [2, 1, 0] {
         assert_eq!(
             story.verify("stranger's password", &code).await,
@@ -425,11 +490,11 @@ async fn an_owner_is_told_at_most_once_an_hour() {
         let mail = story.lease().await.remove(0);
         let outgoing = story.prepare(&mail).await;
         assert_eq!(
-            matches!(outgoing, Outgoing::AlreadyRegistered(_)),
+            matches!(outgoing, Outgoing::AlreadyRegistered { .. }),
             told,
             "{pause}"
         );
-        if let Outgoing::AlreadyRegistered(claim) = outgoing {
+        if let Outgoing::AlreadyRegistered { claim, .. } = outgoing {
             let ttl = TimeDelta::seconds(60);
             story
                 .store
@@ -580,7 +645,10 @@ async fn of_many_mails_at_once_one_tells_the_owner() {
     }
     let mut telling = Vec::new();
     for mail in story.lease().await {
-        if matches!(story.prepare(&mail).await, Outgoing::AlreadyRegistered(_)) {
+        if matches!(
+            story.prepare(&mail).await,
+            Outgoing::AlreadyRegistered { .. }
+        ) {
             telling.push(mail);
         }
     }
@@ -588,7 +656,7 @@ async fn of_many_mails_at_once_one_tells_the_owner() {
     // Its retry goes on telling.
     assert!(matches!(
         story.prepare(&telling[0]).await,
-        Outgoing::AlreadyRegistered(_)
+        Outgoing::AlreadyRegistered { .. }
     ));
 }
 
@@ -641,7 +709,7 @@ async fn whoever_burns_the_attempts_does_not_keep_the_owner_from_being_told() {
     let mail = story.lease().await.remove(0);
     assert!(matches!(
         story.prepare(&mail).await,
-        Outgoing::AlreadyRegistered(_)
+        Outgoing::AlreadyRegistered { .. }
     ));
 }
 
@@ -653,7 +721,7 @@ async fn an_owner_is_told_once_though_the_stranger_repeats_the_sign_up_meanwhile
     story.verify("owner's password", &code).await;
     story.register("stranger's password").await;
     let under_way = story.lease().await.remove(0);
-    let Outgoing::AlreadyRegistered(claim) = story.prepare(&under_way).await else {
+    let Outgoing::AlreadyRegistered { claim, .. } = story.prepare(&under_way).await else {
         panic!("the owner is told");
     };
     story.register("stranger's password").await;

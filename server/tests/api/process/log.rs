@@ -250,6 +250,9 @@ fn hostile_requests(server: &Server, code: &str) -> Vec<(RequestBuilder, u16)> {
             .basic_auth(email, Some(password)),
         400,
     ));
+    let no_link = fields(&[("token", "secret-secret-secret-secret")]);
+    requests.push((server.post("/not-me", no_link), 410));
+    requests.push((server.get("/not-me?t=secret-secret-secret-secret"), 410));
     let query = form(email, password);
     requests.push((
         server.get(&format!("/verify?{query}&verification_code={code}")),
