@@ -9,6 +9,7 @@ use lettre::message::header::{Header, HeaderName, HeaderValue};
 use lettre::message::{Mailbox, Message, MultiPart};
 use thiserror::Error;
 use url::Url;
+use zeroize::Zeroize;
 
 use super::letter::{Contents, Letter, Service};
 
@@ -29,6 +30,16 @@ pub struct Composed {
     pub subject: String,
     pub text: String,
     pub html: String,
+}
+
+/// A code stands in it, four times over.
+impl Drop for Composed {
+    fn drop(&mut self) {
+        self.message.zeroize();
+        self.subject.zeroize();
+        self.text.zeroize();
+        self.html.zeroize();
+    }
 }
 
 /// Why a letter could not be composed. None of it is the recipient's doing.
@@ -358,7 +369,7 @@ mod tests {
     fn the_code_stands_alone_and_the_last_line_is_bound_to_the_origin() {
         for language in Language::ALL {
             let letter = code_letter_in(language, "foo@bar.com");
-            let text = compose(&latchkey(), &letter).text;
+            let text = compose(&latchkey(), &letter).text.clone();
             let lines: Vec<&str> = text.lines().collect();
             assert!(lines.contains(&"0746"), "{lines:#?}");
             assert_eq!(lines.last(), Some(&"@sign-up.example.org #0746"));
@@ -381,7 +392,7 @@ mod tests {
     #[test]
     fn html_fetches_nothing_from_anywhere() {
         for letter in letters() {
-            let html = compose(&latchkey(), &letter).html;
+            let html = compose(&latchkey(), &letter).html.clone();
             for word in ["<img", "<link", "<script", "src=", "url(", "@import"] {
                 assert!(!html.contains(word), "{word} in {html}");
             }
