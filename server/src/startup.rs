@@ -120,8 +120,13 @@ pub async fn build_in(config: Config, world: World) -> anyhow::Result<Applicatio
         iterations: config.hash.iterations,
         parallelism: config.hash.parallelism,
     };
-    let hashing = HashingPool::start(parameters, config.hash_workers(), &*entropy)?;
     let former_parameters = store.remember_hash_parameters(parameters).await?;
+    let hashing = HashingPool::start(
+        parameters,
+        &former_parameters,
+        config.hash_workers(),
+        &*entropy,
+    )?;
     let transport = Transport::from_config(
         config.smtp.url.as_ref(),
         config.smtp.ca_file.as_deref(),

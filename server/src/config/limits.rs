@@ -30,7 +30,7 @@ pub struct LimitsConfig {
     /// Wrong codes for one address in any 30 days, after which its codes have eight digits for
     /// the next 30. Nine at four digits leave a guesser 0.09 %.
     pub wrong_codes: u32,
-    /// New sign-ups of everybody together: what the relay can be made to send.
+    /// Sign-ups of everybody together. Beyond it new ones wait; who holds a claim goes on.
     pub all_sign_ups_per_hour: u32,
     /// Connections open at a time, on both ports together. Each costs a file descriptor and
     /// about 200 KiB, or a few MiB where a client asks for much and takes little.
@@ -49,7 +49,7 @@ impl Default for LimitsConfig {
             failed_passwords_per_hour: 30,
             site_factor: 4,
             address_mails_per_day: 10,
-            address_mails_per_site_per_day: 5,
+            address_mails_per_site_per_day: 3,
             notices_per_day: 3,
             wrong_codes: 9,
             all_sign_ups_per_hour: 3_600,

@@ -58,21 +58,28 @@ pub struct HashingPool {
 }
 
 impl HashingPool {
-    /// Starts `workers` threads, each with memory for the given parameters.
+    /// Starts `workers` threads, each with memory for the given parameters, and for those of former
+    /// days that proofs are tried with.
     ///
     /// # Errors
     /// When the parameters are not Argon2's, or a thread, its memory, or randomness cannot be had.
     pub fn start(
         parameters: HashParameters,
+        former: &[HashParameters],
         workers: usize,
         entropy: &dyn Entropy,
     ) -> anyhow::Result<Self> {
         let params =
             argon2_params(parameters).map_err(|error| anyhow::anyhow!("hash.*: {error}"))?;
+        let blocks = former
+            .iter()
+            .filter_map(|&former| argon2_params(former).ok())
+            .map(|former| former.block_count())
+            .fold(params.block_count(), usize::max);
         let queue = Arc::new(Queue::new(workers * QUEUE_PER_WORKER));
         for number in 0..workers {
             let queue = Arc::clone(&queue);
-            let memory = vec![Block::new(); params.block_count()];
+            let memory = vec![Block::new(); blocks];
             thread::Builder::new()
                 .name(format!("hash-{number}"))
                 .spawn(move || work(&queue, memory))
@@ -179,7 +186,7 @@ fn compute(
     let blocks = params.block_count();
     let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
     let mut hash = Zeroizing::new([0; HASH_LENGTH]);
-    // Parameters of an older configuration may ask for more than this worker owns.
+    // Those of another instance may ask for more than this worker owns.
     let mut larger = Vec::new();
     let memory = if blocks <= memory.len() {
         &mut memory[..blocks]
@@ -227,7 +234,7 @@ mod tests {
             iterations,
             parallelism: 1,
         };
-        HashingPool::start(parameters, 1, &SystemEntropy).unwrap()
+        HashingPool::start(parameters, &[], 1, &SystemEntropy).unwrap()
     }
 
     #[tokio::test]

@@ -8,7 +8,7 @@ use latchkey_app::domain::Password;
 use tokio::sync::oneshot;
 
 use super::{HashSettings, HashingError};
-use crate::network::ClientNetwork;
+use crate::network::{ClientNetwork, Site};
 
 /// Who waits longer than this has probably gone: their place is better used for somebody else.
 pub(super) const MAX_WAIT: Duration = Duration::from_secs(2);
@@ -23,10 +23,10 @@ pub(super) struct Job {
 
 #[derive(Default)]
 struct Waiting {
-    /// One line a network.
-    lines: HashMap<ClientNetwork, VecDeque<Job>>,
-    /// Whose turn it is: each network that waits stands here once.
-    turns: VecDeque<ClientNetwork>,
+    /// One line a site: a customer who has 65,536 networks stands in one all the same.
+    lines: HashMap<Site, VecDeque<Job>>,
+    /// Whose turn it is: each site that waits stands here once.
+    turns: VecDeque<Site>,
     count: usize,
     closed: bool,
 }
@@ -61,15 +61,16 @@ impl Queue {
     /// # Errors
     /// When there is no place left for this network.
     pub(super) fn push(&self, network: ClientNetwork, job: Job) -> Result<(), HashingError> {
+        let site = network.site();
         let mut waiting = self.lock();
         if waiting.count >= self.capacity {
-            waiting.make_room(network)?;
+            waiting.make_room(site)?;
         }
         waiting.count += 1;
-        let line = waiting.lines.entry(network).or_default();
+        let line = waiting.lines.entry(site).or_default();
         line.push_back(job);
         if line.len() == 1 {
-            waiting.turns.push_back(network);
+            waiting.turns.push_back(site);
         }
         drop(waiting);
         self.filled.notify_one();
@@ -95,10 +96,10 @@ impl Queue {
 }
 
 impl Waiting {
-    /// The longest line gives up its last place to a network that has fewer.
-    fn make_room(&mut self, network: ClientNetwork) -> Result<(), HashingError> {
+    /// The longest line gives up its last place to a site that has fewer.
+    fn make_room(&mut self, site: Site) -> Result<(), HashingError> {
         let length = |line: Option<&VecDeque<Job>>| line.map_or(0, VecDeque::len);
-        let own = length(self.lines.get(&network));
+        let own = length(self.lines.get(&site));
         let longest = self.lines.values_mut().max_by_key(|line| line.len());
         let refused = longest
             .filter(|line| line.len() > own + 1)
@@ -111,13 +112,13 @@ impl Waiting {
     }
 
     fn next(&mut self) -> Option<Job> {
-        let network = self.turns.pop_front()?;
-        let line = self.lines.get_mut(&network)?;
+        let site = self.turns.pop_front()?;
+        let line = self.lines.get_mut(&site)?;
         let job = line.pop_front();
         if line.is_empty() {
-            self.lines.remove(&network);
+            self.lines.remove(&site);
         } else {
-            self.turns.push_back(network);
+            self.turns.push_back(site);
         }
         self.count -= usize::from(job.is_some());
         job
@@ -171,6 +172,20 @@ mod tests {
             .map(|_| queue.pop().unwrap().password.expose().to_owned())
             .collect();
         assert_eq!(order, ["a1", "b1", "c1", "a2", "a3"]);
+    }
+
+    #[test]
+    fn all_networks_of_a_site_stand_in_one_line() {
+        let queue = Queue::new(3);
+        let from = |address: &str| ClientNetwork::from(address.parse::<IpAddr>().unwrap());
+        let mut receivers = Vec::new();
+        for number in 0..3 {
+            let (job, receiver) = job("a");
+            receivers.push(receiver);
+            let network = from(&format!("2001:db8:1:{number}::1"));
+            queue.push(network, job).unwrap();
+        }
+        assert!(queue.push(from("2001:db8:2::1"), job("b").0).is_ok());
     }
 
     #[test]

@@ -180,8 +180,9 @@ impl DeliveryError {
         match self {
             Self::Permanent { .. } => true,
             Self::Transient { step, reason } => {
-                *step == Step::Recipient
-                    && matches!(reason, Reason::Reply(code) if !matches!(code, 421 | 530 | 535))
+                // Filters put off single mails after the message too; 452 is a relay without room.
+                matches!(step, Step::Recipient | Step::Data | Step::Message)
+                    && matches!(reason, Reason::Reply(code) if !matches!(code, 421 | 452 | 530 | 535))
             }
         }
     }

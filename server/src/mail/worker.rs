@@ -305,6 +305,7 @@ impl MailWorker {
             self.health.failed(began, self.clock.now());
             return Fate::Postponed(retry_delay(mail.tries, SLOWEST_WHILE_RELAY_FAILS));
         }
+        self.health.answered();
         let took = started.elapsed();
         tokio::time::sleep(self.health.last_delivery().saturating_sub(took)).await;
         if refused {

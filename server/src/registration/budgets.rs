@@ -22,6 +22,8 @@ pub struct Budgets {
     /// the store a slice at a time: one row that every sign-up wrote would have them wait for each
     /// other. A process that dies takes less than a slice with it.
     in_hand: Mutex<u32>,
+    /// Held by whoever fetches a slice, so that not everybody does who finds none.
+    fetching: tokio::sync::Mutex<()>,
     /// Whether the alarm has been raised since there was last enough.
     alarmed: AtomicBool,
 }
@@ -35,6 +37,7 @@ impl Budgets {
             exempts_loopback,
             keys,
             in_hand: Mutex::new(0),
+            fetching: tokio::sync::Mutex::new(()),
             alarmed: AtomicBool::new(false),
         }
     }
@@ -76,7 +79,8 @@ impl Budgets {
         }
     }
 
-    /// Makes room for one new claim among those of everybody; else says when there will be some.
+    /// Makes room for one mail among those of everybody; else says when there will be some. That
+    /// holds up new claims only.
     ///
     /// # Errors
     /// When the store fails.
@@ -86,6 +90,10 @@ impl Budgets {
         network: ClientNetwork,
     ) -> Result<Option<DateTime<Utc>>, StoreError> {
         if !self.limits(network) || self.take_in_hand() {
+            return Ok(None);
+        }
+        let _fetching = self.fetching.lock().await;
+        if self.take_in_hand() {
             return Ok(None);
         }
         let slice = (self.limits.all_sign_ups_per_hour / 100).max(1);
@@ -108,7 +116,7 @@ impl Budgets {
         Ok(limited.map(|limited| limited.until))
     }
 
-    /// Gives back what [`Self::admit_stranger`] took for a claim that was none, or not new.
+    /// Gives back what [`Self::admit_stranger`] took for a sign-up of which nothing came.
     pub(super) fn was_no_stranger(&self, network: ClientNetwork) {
         if self.limits(network) {
             *self.in_hand() += 1;

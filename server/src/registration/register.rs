@@ -73,8 +73,7 @@ impl Registration {
                 reveal_existing: self.settings.reveal_existing,
             })
             .await?;
-        let is_new = matches!(registered, Registered::Claimed { is_new: true, .. });
-        if strangers_wait_until.is_none() && !is_new {
+        if strangers_wait_until.is_none() && !matches!(registered, Registered::Claimed(_)) {
             self.budgets.was_no_stranger(network);
         }
         match registered {
@@ -90,7 +89,7 @@ impl Registration {
                 );
                 Ok(RegisterOutcome::EmailTaken)
             }
-            Registered::Claimed { claim, .. } => {
+            Registered::Claimed(claim) => {
                 self.hashing.keep(&password, settings, &password_hash);
                 self.mail_bell.notify_one();
                 tracing::info!(

@@ -43,6 +43,8 @@ impl Registration {
         Ok(match renewed {
             Renewed::Renewed(claim) => {
                 self.mail_bell.notify_one();
+                // Counted among everybody's mails, but never held up by them.
+                self.budgets.admit_stranger(&self.store, network).await?;
                 tracing::info!(
                     target: AUDIT,
                     event = "mail_asked_for",

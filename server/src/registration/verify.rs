@@ -87,22 +87,36 @@ impl Registration {
     ) -> Result<VerifyOutcome, RegistrationError> {
         let email = credentials.masked_address();
         let (principal, budgets) = match credentials {
-            Credentials::Password { email, password } => (
-                self.prove(email, password, network).await?,
-                self.budgets.failed_password(network),
-            ),
             Credentials::Session(id) => (self.recall(&id).await?, Vec::new()),
+            Credentials::Password {
+                email: address,
+                password,
+            } => {
+                // Before it is known to be wrong: however many try at once, no more are looked at
+                // than the budget allows.
+                let budgets = self.budgets.failed_password(network);
+                if !budgets.is_empty()
+                    && let Some(limited) = self.store.spend(&budgets).await?
+                {
+                    tell_limited(email, network, limited);
+                    return Ok(VerifyOutcome::Limited(limited));
+                }
+                match self.prove(address, password, network).await {
+                    Ok(principal) => (principal, budgets),
+                    Err(error) => {
+                        self.refund(&budgets).await;
+                        return Err(error);
+                    }
+                }
+            }
         };
         let outcome = match principal {
-            // Also when others failed in the meantime: then nothing may be learnt from this one.
-            Principal::Nobody if !budgets.is_empty() => self
-                .store
-                .spend(&budgets)
-                .await?
-                .map_or(VerifyOutcome::WrongCredentials, VerifyOutcome::Limited),
             Principal::Nobody => VerifyOutcome::WrongCredentials,
             Principal::Gone => VerifyOutcome::Stale,
-            Principal::Account { address } => VerifyOutcome::AlreadyVerified { address },
+            Principal::Account { address } => {
+                self.refund(&budgets).await;
+                VerifyOutcome::AlreadyVerified { address }
+            }
             Principal::Claim {
                 claim,
                 hash_of_today,
@@ -111,7 +125,7 @@ impl Registration {
                     claim: &claim,
                     code,
                     hash_of_today: hash_of_today.as_deref(),
-                    budgets: &budgets,
+                    refund: &budgets,
                     network,
                 };
                 self.guess(attempt).await?
@@ -119,6 +133,16 @@ impl Registration {
         };
         outcome.tell(email, network);
         Ok(outcome)
+    }
+
+    /// Gives a network back what a password that was not wrong has cost it. If that fails, it comes
+    /// back by itself.
+    async fn refund(&self, budgets: &[Budget]) {
+        if !budgets.is_empty()
+            && let Err(error) = self.store.refund(budgets).await
+        {
+            tracing::warn!(%error, "a budget could not be given back");
+        }
     }
 
     /// One Argon2 proves a password against the account and all claims of its address at once;
@@ -220,7 +244,7 @@ impl Registration {
                 delivery: claim.delivery,
                 right,
                 renewed_hash: attempt.hash_of_today,
-                budgets: attempt.budgets,
+                refund: attempt.refund,
                 ledger: &self.budgets.ledger(&claim.address, attempt.network),
             })
             .await?;
@@ -229,7 +253,6 @@ impl Registration {
                 address: claim.address.clone(),
             },
             GuessResult::Wrong { attempts_left } => VerifyOutcome::WrongCode { attempts_left },
-            GuessResult::Limited(limited) => VerifyOutcome::Limited(limited),
             // The same right code a moment earlier, perhaps: a double click.
             GuessResult::Stale => match self.recall(&claim.id()).await? {
                 Principal::Account { address } => VerifyOutcome::AlreadyVerified { address },
@@ -244,8 +267,8 @@ struct Attempt<'a> {
     claim: &'a Claim,
     code: &'a VerificationCode,
     hash_of_today: Option<&'a str>,
-    /// Of the network, where a password was tried.
-    budgets: &'a [Budget],
+    /// What the password has cost its network.
+    refund: &'a [Budget],
     network: ClientNetwork,
 }
 

@@ -85,7 +85,7 @@ pub struct AddressLedger {
 }
 
 impl AddressLedger {
-    pub(super) fn variables(&self, now: DateTime<Utc>) -> [(&'static str, Value); 8] {
+    pub(super) fn variables(&self, now: DateTime<Utc>) -> [(&'static str, Value); 9] {
         [
             ("ledger", ledger_id(&self.digest).into_value()),
             ("site", self.site.clone().into_value()),
@@ -98,9 +98,13 @@ impl AddressLedger {
             ("counts", self.counts.into_value()),
             ("day_ago", (now - Duration::days(1)).into_value()),
             ("month_ago", (now - LONG_CODES_FOR).into_value()),
+            ("ahead", (now + CLOCKS_DIFFER).into_value()),
         ]
     }
 }
+
+/// What happened later than this was written by a clock that ran ahead, and does not count.
+const CLOCKS_DIFFER: Duration = Duration::hours(1);
 
 /// How long wrong codes are remembered, and how long codes are long because of them.
 pub(super) const LONG_CODES_FOR: Duration = Duration::days(30);
@@ -112,52 +116,76 @@ pub(super) fn ledger_id(digest: &str) -> RecordId {
     RecordId::new("address_ledger", digest)
 }
 
-/// Ends the block when a budget does not allow what is wanted; spends nothing.
-macro_rules! check_budgets {
+/// Finds out, for each budget, when it allows what is wanted. A moment so far away that no
+/// spending can have brought it there was written by a clock that ran ahead, and does not count.
+macro_rules! budget_waits {
     () => {
         "
-    FOR $budget IN $budgets {
-        LET $free_at = ((SELECT VALUE full_at FROM ONLY $budget.id) ?? $now)
-            + $budget.interval - $budget.period;
-        IF $free_at > $now { RETURN { limited: { budget: $budget.kind, until: $free_at } } }
-    };"
+    LET $waits = (SELECT kind, ((
+        SELECT VALUE full_at FROM ONLY $parent.id WHERE full_at < $now + $parent.period + 1h
+    ) ?? $now) + interval - period AS until FROM $budgets);"
     };
 }
 
-/// Spends what [`check_budgets`] has found to be there.
-macro_rules! spend_budgets {
-    () => {
-        "
-    FOR $budget IN $budgets {
-        UPSERT ONLY $budget.id SET
-            full_at = time::max([full_at ?? $now, $now]) + $budget.interval
-    };"
-    };
-}
-
-/// Reads the ledger; ends the block when the address has had its mails.
-macro_rules! check_ledger {
+/// Reads the ledger, and adds when the address may be sent another mail. Of those that its owner
+/// has stopped, each site counts its own, so that it learns nothing, and nobody else does.
+macro_rules! ledger_wait {
     () => {
         "
     LET $record = (SELECT * FROM ONLY $ledger);
-    LET $mails = ($record.mails ?? [])[WHERE at > $day_ago];
+    LET $mails = ($record.mails ?? [])[WHERE at > $day_ago AND at < $ahead];
+    LET $stopped_sites = ($record.stopped ?? [])[WHERE until > $now].site;
+    LET $counted = $mails[WHERE site = $site OR site NOT IN $stopped_sites];
     LET $own = $mails[WHERE site = $site];
     LET $next_mail = time::max([
-        IF array::len($mails) >= $max_mails {
-            $mails[array::len($mails) - $max_mails].at + 1d
+        IF array::len($counted) >= $max_mails {
+            $counted[array::len($counted) - $max_mails].at + 1d
         } ELSE { $now },
         IF array::len($own) >= $max_mails_per_site {
             $own[array::len($own) - $max_mails_per_site].at + 1d
         } ELSE { $now }
     ]);
-    IF $counts AND $next_mail > $now {
-        RETURN { limited: { budget: 'address_mails', until: $next_mail } }
-    };
+    LET $waits = IF $counts {
+        array::append($waits, { kind: 'address_mails', until: $next_mail })
+    } ELSE { $waits };
     LET $long = ($record.long_codes_until ?? $now) > $now;"
     };
 }
 
-/// Whether the address's owner has stopped mail that `$site` causes; after [`check_ledger`] or
+/// Ends the block with the longest wait, if there is one: whoever comes back then is let through.
+/// Nothing is spent.
+macro_rules! end_if_limited {
+    () => {
+        "
+    LET $wait = (SELECT kind, until FROM $waits ORDER BY until DESC LIMIT 1)[0];
+    IF $wait != NONE AND $wait.until > $now {
+        RETURN { limited: { budget: $wait.kind, until: $wait.until } }
+    };"
+    };
+}
+
+/// Spends what was found to be there.
+macro_rules! spend_budgets {
+    () => {
+        "
+    FOR $budget IN $budgets {
+        UPSERT ONLY $budget.id SET full_at = $budget.interval +
+            IF full_at > $now AND full_at < $now + $budget.period + 1h { full_at } ELSE { $now }
+    };"
+    };
+}
+
+/// Gives back what was spent in advance.
+macro_rules! refund_budgets {
+    () => {
+        "
+    FOR $budget IN $budgets {
+        UPDATE $budget.id SET full_at = full_at - $budget.interval
+    };"
+    };
+}
+
+/// Whether the address's owner has stopped mail that `$site` causes; after [`ledger_wait`] or
 /// whatever else has read `$record`.
 macro_rules! is_stopped {
     ($site:literal) => {
@@ -183,23 +211,35 @@ macro_rules! spend_ledger {
     };
 }
 
-pub(super) use {check_budgets, check_ledger, is_stopped, spend_budgets, spend_ledger};
+pub(super) use {
+    budget_waits, end_if_limited, is_stopped, ledger_wait, refund_budgets, spend_budgets,
+    spend_ledger,
+};
 
-const LOOK: &str = concat!("{", check_budgets!(), " RETURN { limited: NONE } }");
+const LOOK: &str = concat!(
+    "{",
+    budget_waits!(),
+    end_if_limited!(),
+    " RETURN { limited: NONE } }"
+);
 
 const LOOK_AT_ADDRESS: &str = concat!(
     "{",
-    check_budgets!(),
-    check_ledger!(),
+    budget_waits!(),
+    ledger_wait!(),
+    end_if_limited!(),
     " RETURN { limited: NONE } }"
 );
 
 const SPEND: &str = concat!(
     "{",
-    check_budgets!(),
+    budget_waits!(),
+    end_if_limited!(),
     spend_budgets!(),
     " RETURN { limited: NONE } }"
 );
+
+const REFUND: &str = concat!("{", refund_budgets!(), " RETURN NONE }");
 
 #[derive(SurrealValue)]
 pub(super) struct LimitedRow {
@@ -226,7 +266,7 @@ struct SpendRow {
 }
 
 impl Store {
-    /// The first budget that does not allow what is wanted; nothing is spent.
+    /// The budget that takes longest to allow what is wanted; nothing is spent.
     ///
     /// # Errors
     /// When the store fails.
@@ -263,6 +303,29 @@ impl Store {
             )
             .await?;
         row.limited.map(LimitedRow::limited).transpose()
+    }
+}
+
+impl Store {
+    /// What each right guess changes in an address's ledger.
+    ///
+    /// # Errors
+    /// When the store fails.
+    #[cfg(test)]
+    pub async fn ledger_mark(&self, digest: &str) -> Result<Option<String>, StoreError> {
+        const MARK: &str = "{ RETURN (SELECT VALUE touched FROM ONLY $ledger) }";
+        let ledger = ledger_id(digest).into_value();
+        self.run(MARK, vars([("ledger", ledger)])).await
+    }
+
+    /// Gives back what [`Self::spend`] spent.
+    ///
+    /// # Errors
+    /// When the store fails; then it comes back by itself.
+    pub async fn refund(&self, budgets: &[Budget]) -> Result<(), StoreError> {
+        self.run::<Value>(REFUND, vars([("budgets", wanted(budgets))]))
+            .await
+            .map(drop)
     }
 }
 

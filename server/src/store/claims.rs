@@ -11,8 +11,8 @@ use surrealdb::types::{
 
 use super::accounts::{Account, account_fields, account_id};
 use super::budgets::{
-    AddressLedger, Budget, LONG_CODE_DIGITS, LONG_CODES_FOR, Limited, LimitedRow, check_budgets,
-    check_ledger, is_stopped, spend_budgets, spend_ledger, wanted,
+    AddressLedger, Budget, LONG_CODE_DIGITS, LONG_CODES_FOR, Limited, LimitedRow, budget_waits,
+    end_if_limited, is_stopped, ledger_wait, refund_budgets, spend_budgets, spend_ledger, wanted,
 };
 use super::{ClaimId, Store, StoreError, vars};
 
@@ -121,11 +121,7 @@ pub struct Renewal {
 /// What became of a sign-up.
 pub enum Registered {
     /// The claim stands and its mail is in the outbox.
-    Claimed {
-        claim: Box<Claim>,
-        /// Whether there was none before.
-        is_new: bool,
-    },
+    Claimed(Box<Claim>),
     /// The address is verified, and `reveal_existing` was asked for; only budgets were spent.
     Taken,
     /// A budget is spent; nothing was changed.
@@ -153,8 +149,8 @@ pub struct Guess<'a> {
     pub right: bool,
     /// The password's hash under today's parameters, for the account; `None`: the claim's.
     pub renewed_hash: Option<&'a str>,
-    /// Budgets that must not be spent: others may have failed at the same time.
-    pub budgets: &'a [Budget],
+    /// What was spent in case that the password was wrong, which it is not.
+    pub refund: &'a [Budget],
     pub ledger: &'a AddressLedger,
 }
 
@@ -167,8 +163,6 @@ pub enum GuessResult {
     Wrong { attempts_left: u32 },
     /// There was no attempt to charge: the code is stale, used up or replaced.
     Stale,
-    /// A budget is spent: the guess was neither charged nor judged.
-    Limited(Limited),
 }
 
 /// A claim that is stale keeps its seed and takes the next number; one that has expired, swept
@@ -180,13 +174,14 @@ pub enum GuessResult {
 /// from a network that is not stopped: it may be the owner after all.
 const REGISTER: &str = concat!(
     "{",
-    check_budgets!(),
-    check_ledger!(),
+    budget_waits!(),
+    ledger_wait!(),
     "
     LET $old = (SELECT * FROM ONLY $claim WHERE expires_at > $now);
-    IF $old = NONE AND $strangers_wait_until != NONE {
-        RETURN { limited: { budget: 'all_sign_ups', until: $strangers_wait_until } }
-    };",
+    LET $waits = IF $old = NONE AND $strangers_wait_until != NONE {
+        array::append($waits, { kind: 'all_sign_ups', until: $strangers_wait_until })
+    } ELSE { $waits };",
+    end_if_limited!(),
     spend_budgets!(),
     "
     LET $taken = record::exists($account);
@@ -223,19 +218,23 @@ const REGISTER: &str = concat!(
     };
     UPSERT ONLY $outbox SET address = $address, key = $key, ticket = rand::id(),
         telling = telling ?? false, tries = 0, due_at = $now, queued_at = $now;
-    RETURN { claim: (SELECT * FROM ONLY $claim), is_new: $old = NONE }
+    RETURN { claim: (SELECT * FROM ONLY $claim) }
 }"
 );
 
 /// The same for a claim that is known to be one's own; within the cooldown nothing happens.
 const RENEW: &str = concat!(
     "{",
-    check_budgets!(),
+    budget_waits!(),
     "
     LET $old = (SELECT * FROM ONLY $claim WHERE expires_at > $now);
-    IF $old = NONE { RETURN { renewed: false } };
-    IF $old.requested_at > $cooldown_since { RETURN { renewed: false, claim: $old } };",
-    check_ledger!(),
+    IF $old = NONE { RETURN { renewed: false } };",
+    ledger_wait!(),
+    end_if_limited!(),
+    "
+    IF $old.requested_at > $cooldown_since AND $old.requested_at < $ahead {
+        RETURN { renewed: false, claim: $old }
+    };",
     spend_budgets!(),
     spend_ledger!(),
     "
@@ -271,10 +270,11 @@ const CANDIDATES: &str = concat!(
 ///
 /// Each wrong code goes into the address's ledger too. The one that fills it makes the address's
 /// codes long, the live ones included: a short code that had been mailed is stale from then on,
-/// or three guesses at each of ten mails would be left.
+/// or three guesses at each of ten mails would be left. A right guess writes to the ledger as
+/// well: it must not slip through beside the wrong one that fills it.
 const GUESS: &str = concat!(
     "{",
-    check_budgets!(),
+    refund_budgets!(),
     "
     LET $old = (SELECT * FROM ONLY $claim WHERE expires_at > $now);
     LET $record = (SELECT * FROM ONLY $ledger);
@@ -296,6 +296,14 @@ const GUESS: &str = concat!(
         };
         RETURN { outcome: 'wrong', attempts_left: $old.attempts_left - 1 }
     };
+    IF $counts {
+        UPSERT ONLY $ledger SET
+            mails = mails ?? [],
+            notices = notices ?? [],
+            wrong_codes = wrong_codes ?? [],
+            touched = rand::id(),
+            expires_at = time::max([expires_at ?? $now, $now + 1d])
+    };
     CREATE ONLY $account SET address = $old.address, typed_address = $old.typed_address,
         password_hash = $renewed_hash ?? $old.password_hash, claim_key = $old.key,
         verified_at = $now, language = $old.language;
@@ -309,7 +317,6 @@ const GUESS: &str = concat!(
 struct RegisterRow {
     limited: Option<LimitedRow>,
     claim: Option<Claim>,
-    is_new: Option<bool>,
 }
 
 #[derive(SurrealValue)]
@@ -327,8 +334,7 @@ struct CandidatesRow {
 
 #[derive(SurrealValue)]
 struct GuessRow {
-    limited: Option<LimitedRow>,
-    outcome: Option<String>,
+    outcome: String,
     attempts_left: Option<i64>,
 }
 
@@ -363,10 +369,7 @@ impl Store {
         let row: RegisterRow = self.run(REGISTER, variables).await?;
         Ok(match (row.limited, row.claim) {
             (Some(limited), _) => Registered::Limited(limited.limited()?),
-            (None, Some(claim)) => Registered::Claimed {
-                claim: Box::new(claim),
-                is_new: row.is_new.unwrap_or(true),
-            },
+            (None, Some(claim)) => Registered::Claimed(Box::new(claim)),
             (None, None) => Registered::Taken,
         })
     }
@@ -455,19 +458,16 @@ impl Store {
                 "renewed_hash",
                 guess.renewed_hash.map(str::to_owned).into_value(),
             ),
-            ("budgets", wanted(guess.budgets)),
+            ("budgets", wanted(guess.refund)),
             ("long_digits", LONG_CODE_DIGITS.into_value()),
             ("month_ahead", (now + LONG_CODES_FOR).into_value()),
             ("now", now.into_value()),
         ]);
         variables.extend(vars(guess.ledger.variables(now)));
         let row: GuessRow = self.run(GUESS, variables).await?;
-        if let Some(limited) = row.limited {
-            return Ok(GuessResult::Limited(limited.limited()?));
-        }
-        Ok(match (row.outcome.as_deref(), row.attempts_left) {
-            (Some("verified"), _) => GuessResult::Verified,
-            (Some("wrong"), Some(left)) => GuessResult::Wrong {
+        Ok(match (row.outcome.as_str(), row.attempts_left) {
+            ("verified", _) => GuessResult::Verified,
+            ("wrong", Some(left)) => GuessResult::Wrong {
                 attempts_left: u32::try_from(left).unwrap_or(0),
             },
             _ => GuessResult::Stale,

@@ -63,11 +63,12 @@ pub enum Outgoing {
         /// The owner's, who need not be whoever signed up.
         language: Language,
     },
-    /// The owner was told a while ago, or has disowned the claim or stopped its network: nothing
+    /// The owner was told a while ago, or has disowned the claim or stopped its network, or the
+    /// code's guesses are used up: nothing
     /// to send, but to whoever made the claim it must look as if a mail had left, and met what the
     /// last word to the owner met.
     Silence { claim: Box<Claim>, refused: bool },
-    /// The claim is gone or its guesses are used up, or a later wish for a mail took the place.
+    /// The claim is gone, or a later wish for a mail took the place.
     Nothing,
 }
 
@@ -93,7 +94,8 @@ const KEEP_LEASE: &str = "{
 /// lives on until the relay has had its time: no mail carries a dead code. Its
 /// attempts are not renewed, for nobody paid for them. Whichever mail tells the owner takes the
 /// hour for itself, so that of many at once one does, and of a day only so many; its retries go on
-/// telling, even when guesses have used the claim up. A lease that was taken over (`tries`) has no
+/// telling, even when guesses have used the claim up. A code that they have used up is not sent, but
+/// until the relay has had its time it looks as if it were, as with any other claim. A lease that was taken over (`tries`) has no
 /// say any more.
 const PREPARE: &str = concat!(
     "{
@@ -114,16 +116,18 @@ const PREPARE: &str = concat!(
         ($owner.notified_at = NONE OR $owner.notified_at <= $quiet_since)
         AND array::len($notices) < $max_notices
     ));
-    IF $old = NONE OR ($old.attempts_left <= 0 AND !$tell) {
-        UPDATE $claim SET mail = 'taken' WHERE mail = 'queued';
+    IF $old = NONE {
         DELETE $outbox;
         RETURN { kind: 'nothing', claim: NONE }
     };
-    IF $old.code_expires_at <= $now OR ($long AND $old.digits < $long_digits) {
+    LET $used_up = $old.attempts_left <= 0;
+    IF !$used_up AND ($old.code_expires_at <= $now OR ($long AND $old.digits < $long_digits)) {
         UPDATE ONLY $claim SET delivery += 1, code_expires_at = $code_expires_at,
-            digits = IF $long { math::max([digits, $long_digits]) } ELSE { digits }
-    } ELSE IF $old.code_expires_at < $under_way_until {
-        UPDATE ONLY $claim SET code_expires_at = $code_expires_at
+            digits = IF $long { math::max([digits, $long_digits]) } ELSE { digits },
+            expires_at = time::max([expires_at, $code_expires_at])
+    } ELSE IF !$used_up AND $old.code_expires_at < $under_way_until {
+        UPDATE ONLY $claim SET code_expires_at = $code_expires_at,
+            expires_at = time::max([expires_at, $code_expires_at])
     };
     IF $tell AND !$row.telling {
         UPDATE $account SET notified_at = $now;
@@ -135,7 +139,7 @@ const PREPARE: &str = concat!(
             expires_at = time::max([expires_at ?? $now, $now + 1d])
     };
     RETURN {
-        kind: IF !$verified AND !$silent { 'code' }
+        kind: IF !$verified AND !$silent AND !$used_up { 'code' }
             ELSE IF $tell { 'already_registered' }
             ELSE IF $owner.notice_refused ?? false { 'refused_silence' }
             ELSE { 'silence' },
@@ -149,7 +153,9 @@ const PREPARE: &str = concat!(
 const TAKEN: &str = "{
     LET $row = (SELECT ticket, tries FROM ONLY $outbox);
     LET $mine = $row.ticket = $ticket AND $row.tries = $tries;
-    UPDATE $claim SET code_expires_at = $code_expires_at, mail = IF $mine { 'taken' } ELSE { mail }
+    UPDATE $claim SET code_expires_at = $code_expires_at,
+        expires_at = time::max([expires_at, $code_expires_at]),
+        mail = IF $mine { 'taken' } ELSE { mail }
         WHERE seed = $seed AND delivery = $delivery;
     IF $told { UPDATE $account SET notice_refused = false };
     IF $mine { DELETE $outbox } ELSE IF $told { UPDATE $outbox SET telling = false };

@@ -36,7 +36,11 @@ async fn register_from(app: &App, client: &str, email: &str, password: &str) {
 }
 
 async fn behind_a_proxy() -> App {
-    App::start_with(|config| config.trusted_proxies = vec!["127.0.0.1/32".parse().unwrap()]).await
+    App::start_with(|config| {
+        config.trusted_proxies = vec!["127.0.0.1/32".parse().unwrap()];
+        config.limits.address_mails_per_site_per_day = 10;
+    })
+    .await
 }
 
 #[tokio::test]

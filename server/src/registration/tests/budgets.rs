@@ -195,29 +195,31 @@ async fn nobodys_mailbox_is_flooded_whatever_its_state() {
                 assert_eq!(story.guess(&claim, true, network()).await, verified());
             }
         }
-        // Five from one site, then from another; +tags are the same mailbox.
+        // Three from one site, then from others; +tags are the same mailbox.
         let tagged = EmailAddress::parse("foo+tag@bar.com").unwrap();
-        for number in 0..5 {
+        let sign_up = async |number: u8, email: &EmailAddress, site: u8| {
+            let password = format!("stranger's {number}");
+            story.sign_up(email, &password, from(site)).await
+        };
+        for number in 0..3 {
             let email = if number % 2 == 0 {
                 email()
             } else {
                 tagged.clone()
             };
-            let password = format!("stranger's {number}");
-            claim_of(story.sign_up(&email, &password, from(1)).await);
+            claim_of(sign_up(number, &email, 1).await);
         }
-        let refused = limited(story.sign_up(&email(), "stranger's", from(1)).await);
+        let refused = limited(sign_up(3, &email(), 1).await);
         assert_eq!(refused.kind, BudgetKind::AddressMails, "{state}");
         assert_eq!(refused.until - story.clock.now(), TimeDelta::days(1));
         story.pass(3_600);
-        for number in 5..10 {
-            let password = format!("stranger's {number}");
-            claim_of(story.sign_up(&email(), &password, from(2)).await);
+        for number in 3..10 {
+            claim_of(sign_up(number, &email(), 1 + number / 3).await);
         }
-        let refused = limited(story.sign_up(&tagged, "stranger's", from(3)).await);
+        let refused = limited(sign_up(10, &tagged, 5).await);
         assert_eq!(refused.until - story.clock.now(), TimeDelta::hours(23));
         story.pass(23 * 3_600);
-        claim_of(story.sign_up(&email(), "stranger's", from(3)).await);
+        claim_of(story.sign_up(&email(), "stranger's", from(5)).await);
     }
 }
 
@@ -514,7 +516,7 @@ async fn a_hash_with_former_parameters_is_renewed_when_its_password_is_proven() 
         ..former
     };
     let mut renewed = Story::registration(&Config::default(), &story.store, &story.clock);
-    renewed.hashing = HashingPool::start(parameters, 1, &SystemEntropy).unwrap();
+    renewed.hashing = HashingPool::start(parameters, &[], 1, &SystemEntropy).unwrap();
     renewed.former_parameters = vec![former];
     let verify = async |password| {
         let credentials = Credentials::Password {
@@ -581,4 +583,200 @@ async fn former_parameters_are_known_until_no_hash_has_them() {
             .unwrap()
     );
     assert_eq!(remember(16).await, []);
+}
+
+/// Ten live codes of one address and three guesses at each, all at once: nine are answered.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn of_thirty_parallel_guesses_at_ten_codes_nine_are_answered() {
+    let story = Arc::new(Story::begin().await);
+    let mut claims = Vec::new();
+    for number in 0..10 {
+        let password = format!("stranger's {number}");
+        let outcome = story
+            .sign_up(&email(), &password, from(1 + number / 3))
+            .await;
+        claims.push(claim_of(outcome));
+    }
+    let together = Arc::new(tokio::sync::Barrier::new(30));
+    let mut guesses = tokio::task::JoinSet::new();
+    for number in 0..30 {
+        let (story, together) = (story.clone(), together.clone());
+        let claim = claims[number % 10].clone();
+        guesses.spawn(async move {
+            together.wait().await;
+            story.guess(&claim, false, from(9)).await
+        });
+    }
+    let mut outcomes = guesses.join_all().await;
+    outcomes.retain(|outcome| *outcome != VerifyOutcome::Stale);
+    assert_eq!(outcomes.len(), 9);
+}
+
+/// Isolation is by snapshot: a right guess that only read the ledger would pass beside the wrong
+/// one that fills it, and so beside any number of them.
+#[tokio::test]
+async fn a_right_guess_gets_in_the_way_of_the_wrong_one_that_fills_the_ledger() {
+    let story = Story::begin().await;
+    let claim = claim_of(story.sign_up(&email(), "testpassword", from(1)).await);
+    let digest = SecretKeys::derive(&[9; 32]).address_ledger(EMAIL);
+    let before = story.store.ledger_mark(&digest).await.unwrap();
+    assert_eq!(story.guess(&claim, true, from(1)).await, verified());
+    assert_ne!(story.store.ledger_mark(&digest).await.unwrap(), before);
+}
+
+#[tokio::test]
+async fn a_spent_budget_tells_nothing_of_an_account_either() {
+    let story = Story::with(limits(|limits| limits.failed_passwords_per_hour = 3)).await;
+    let (_, code) = story.register("owner's password").await;
+    assert_eq!(story.verify("owner's password", &code).await, verified());
+    for _ in 0..3 {
+        story.try_password("wrong password", from(1)).await;
+    }
+    assert!(matches!(
+        story.try_password("owner's password", from(1)).await,
+        VerifyOutcome::Limited(_)
+    ));
+    // A right password costs nothing, however often.
+    for _ in 0..5 {
+        assert!(matches!(
+            story.try_password("owner's password", from(2)).await,
+            VerifyOutcome::AlreadyVerified { .. }
+        ));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn of_many_passwords_at_once_one_is_tried_for_each_that_the_budget_allows() {
+    let story = Arc::new(Story::begin().await);
+    story.register("testpassword").await;
+    let spent = story.registration.budgets.failed_password(from(1));
+    for _ in 0..30 {
+        story.store.spend(&spent).await.unwrap();
+    }
+    story.pass(120);
+    let together = Arc::new(tokio::sync::Barrier::new(48));
+    let mut tries = tokio::task::JoinSet::new();
+    for number in 0..48 {
+        let (story, together) = (story.clone(), together.clone());
+        tries.spawn(async move {
+            together.wait().await;
+            story
+                .try_password(&format!("guess {number}"), from(1))
+                .await
+        });
+    }
+    let outcomes = tries.join_all().await;
+    let tried = outcomes
+        .iter()
+        .filter(|outcome| !matches!(outcome, VerifyOutcome::Limited(_)));
+    assert_eq!(tried.count(), 1);
+}
+
+#[tokio::test]
+async fn whoever_comes_back_when_told_is_let_through_by_every_budget() {
+    let story = Story::with(limits(|limits| {
+        limits.sign_ups_per_hour = 1;
+        limits.mails_per_hour = 3;
+    }))
+    .await;
+    let claim = claim_of(story.sign_up(&email(), "testpassword", from(1)).await);
+    for _ in 0..2 {
+        story.pass(61);
+        let again = story
+            .registration
+            .resend(&claim.id(), from(1))
+            .await
+            .unwrap();
+        assert!(matches!(again, ResendOutcome::Sent(_)));
+    }
+    let refused = limited(story.sign_up(&address(1), "testpassword", from(1)).await);
+    story.pass((refused.until - story.clock.now()).num_seconds() + 1);
+    claim_of(story.sign_up(&address(1), "testpassword", from(1)).await);
+}
+
+#[tokio::test]
+async fn while_mail_waits_used_up_codes_tell_nothing_of_an_address() {
+    for state in ["new", "verified"] {
+        let story = Story::hiding_accounts().await;
+        if state == "verified" {
+            let (claim, _) = story.register("owner's password").await;
+            story.guess(&claim, true, network()).await;
+            story.deliver_mail().await;
+        }
+        let (claim, _) = story.register("stranger's password").await;
+        for _ in 0..3 {
+            story.guess(&claim, false, network()).await;
+        }
+        let mail = story.lease().await.remove(0);
+        assert!(!matches!(
+            story.prepare(&mail).await,
+            Outgoing::Code(_) | Outgoing::Nothing
+        ));
+        let seen = story.store.claim(&claim.id()).await.unwrap().unwrap().mail;
+        assert_eq!(seen, "queued", "{state}");
+    }
+}
+
+#[tokio::test]
+async fn a_claim_lives_as_long_as_the_code_that_was_mailed() {
+    let story = Story::begin().await;
+    story.register("testpassword").await;
+    story.pass(86_400 - 5);
+    let mail = story.lease().await.remove(0);
+    let Outgoing::Code(claim) = story.prepare(&mail).await else {
+        panic!("the mail carries a code");
+    };
+    let ttl = TimeDelta::seconds(60);
+    story
+        .store
+        .mail_taken(&mail, &claim, ttl, false)
+        .await
+        .unwrap();
+    let code = code_of(&SecretKeys::derive(&[9; 32]), &claim).unwrap();
+    story.pass(59);
+    assert_eq!(story.verify("testpassword", &code).await, verified());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn parallel_sign_ups_fetch_one_slice_of_everybodys_budget_at_a_time() {
+    let config = limits(|limits| limits.all_sign_ups_per_hour = 1_000);
+    let story = Arc::new(Story::with(config.clone()).await);
+    let mut tasks = tokio::task::JoinSet::new();
+    for number in 0..100 {
+        let story = story.clone();
+        tasks.spawn(async move {
+            let network = from(u8::try_from(number).unwrap());
+            claim_of(
+                story
+                    .sign_up(&address(number), "testpassword", network)
+                    .await,
+            );
+        });
+    }
+    tasks.join_all().await;
+    // What is left is a thousand less a hundred, less at most one slice of ten.
+    let whole = Budgets::new(config.limits, true, SecretKeys::derive(&[9; 32]));
+    for _ in 0..89 {
+        let fetched = whole.admit_stranger(&story.store, from(1)).await.unwrap();
+        assert_eq!(fetched, None);
+        for _ in 0..9 {
+            assert_eq!(
+                whole.admit_stranger(&story.store, from(1)).await.unwrap(),
+                None
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_clock_that_ran_ahead_locks_nobody_out() {
+    let story = Story::begin().await;
+    story.pass(365 * 86_400);
+    for number in 0..3 {
+        let password = format!("stranger's {number}");
+        claim_of(story.sign_up(&email(), &password, from(1)).await);
+    }
+    story.pass(-365 * 86_400);
+    claim_of(story.sign_up(&email(), "testpassword", from(1)).await);
+    claim_of(story.sign_up(&address(1), "testpassword", from(2)).await);
 }

@@ -77,7 +77,7 @@ impl Story {
         };
         Registration {
             store: store.clone(),
-            hashing: HashingPool::start(parameters, 1, &SystemEntropy).unwrap(),
+            hashing: HashingPool::start(parameters, &[], 1, &SystemEntropy).unwrap(),
             budgets: Budgets::new(config.limits.clone(), true, keys.clone()),
             keys,
             clock: clock.clone(),
