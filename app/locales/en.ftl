@@ -176,7 +176,6 @@ login-no-account = Create one
 login-signed-out = You are signed out.
 welcome-title = Welcome
 welcome-lead = The address is yours, and your account is there.
-welcome-signed-in = Signed in as
 welcome-address = Address
 welcome-since = Verified
 welcome-go-on = Go on

@@ -171,7 +171,6 @@ login-no-account = Créez-en un
 login-signed-out = Vous êtes déconnecté.
 welcome-title = Bienvenue
 welcome-lead = L’adresse est bien à vous, et votre compte est prêt.
-welcome-signed-in = Connecté en tant que
 welcome-address = Adresse
 welcome-since = Vérifiée
 welcome-go-on = Continuer
