@@ -60,6 +60,11 @@ bench: ## Runs the benchmarks in release and prints their tables
 	@scripts/setup check
 	cargo bench -p latchkey-server --bench sign_up --bench attack --bench mail
 
+.PHONY: lighthouse
+lighthouse: ## Asks Lighthouse about the release that `make build` has made
+	@scripts/setup test
+	@cd end2end && END2END_BINARY=$(TARGET)/release/latchkey npm run --silent lighthouse
+
 .PHONY: screenshots
 screenshots: ## Takes the pictures in docs/screenshots
 	@scripts/setup test

@@ -4,7 +4,7 @@ import { CHROMIUM_ARGS, findChromium } from './chromium.ts';
 
 /**
  * Every journey runs twice, with and without JavaScript, unless its tag says that it
- * is about one of them. Each worker starts a server of its own (fixtures/server.ts),
+ * is about one of them; what is tagged @every-size once more on a phone. Each worker starts a server of its own (fixtures/server.ts),
  * so nothing has to be running before.
  */
 export default defineConfig({
@@ -28,5 +28,11 @@ export default defineConfig({
   projects: [
     { name: 'with-javascript', use: { javaScriptEnabled: true }, grepInvert: /@without-javascript/ },
     { name: 'without-javascript', use: { javaScriptEnabled: false }, grepInvert: /@with-javascript/ },
+    // Where a finger and a small dark screen could make a difference.
+    {
+      name: 'phone',
+      use: { ...devices['Pixel 7'], colorScheme: 'dark' },
+      grep: /@every-size/,
+    },
   ],
 });

@@ -29,6 +29,7 @@ pub enum Refusal {
     AlreadyVerified,
     CodeStale,
     CodeWrong,
+    NotVerified,
     Unauthorized,
     /// Any other: its message says all that the page has to say.
     #[serde(other)]

@@ -51,10 +51,6 @@ fn read_beside_binary(file: &str) -> String {
 /// (leptos-rs/leptos#4843), so the browser refuses to load the file.
 #[component]
 pub fn Hydration(files: SiteFiles) -> impl IntoView {
-    // What is not in an island is plain HTML, without the marks that hydration needs.
-    if let Some(context) = Owner::current_shared_context() {
-        context.set_is_hydrating(false);
-    }
     let SiteFiles { js, wasm, .. } = files;
     let nonce = use_nonce();
     let start = format!(
@@ -66,8 +62,16 @@ pub fn Hydration(files: SiteFiles) -> impl IntoView {
     );
 
     view! {
-        <link rel="modulepreload" href=js nonce=nonce.clone() />
-        <link rel="preload" href=wasm r#as="fetch" r#type="application/wasm" crossorigin="anonymous" />
+        <link rel="modulepreload" href=js nonce=nonce.clone() fetchpriority="low" />
+        // What can be read comes first.
+        <link
+            rel="preload"
+            href=wasm
+            r#as="fetch"
+            r#type="application/wasm"
+            crossorigin="anonymous"
+            fetchpriority="low"
+        />
         <script type="module" nonce=nonce>
             {start}
         </script>

@@ -6,7 +6,16 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::PasswordRules;
+use crate::{domain::PasswordRules, language::Language, theme::Theme};
+
+/// How somebody reads the pages.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Preferences {
+    pub language: Language,
+    pub theme: Theme,
+    /// Where a change of these leads back to: the path of the page.
+    pub back: String,
+}
 
 /// What every page knows of the service.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -145,6 +154,44 @@ pub enum NotMeView {
 pub struct WelcomeView {
     /// The verified address as typed.
     pub email: String,
+    /// Since when it is verified.
+    pub verified_at: Moment,
+}
+
+/// A minute in UTC, in parts, for each language to put together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Moment {
+    pub year: u64,
+    /// From 1.
+    pub month: u64,
+    pub day: u64,
+    pub hour: u64,
+    pub minute: u64,
+}
+
+impl Moment {
+    /// For `<time datetime>`.
+    #[must_use]
+    pub fn machine_readable(self) -> String {
+        let Self {
+            year,
+            month,
+            day,
+            hour,
+            minute,
+        } = self;
+        format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}Z")
+    }
+}
+
+/// The page `/login`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LoginView {
+    /// The address as typed, kept when the form comes back. The password never is.
+    pub email: String,
+    pub fields: FieldErrors,
+    /// What went wrong with the form as a whole, or that somebody has just signed out.
+    pub notice: Option<Notice>,
 }
 
 /// Any page that says that something did not work.
@@ -158,4 +205,6 @@ pub struct ErrorView {
     pub message: String,
     /// The request's id, which the log has too.
     pub reference: Option<String>,
+    /// The path of what may work in a moment.
+    pub again: Option<String>,
 }

@@ -7,9 +7,11 @@ mod rendering;
 use latchkey_app::{
     answer::{Answer, Refusal},
     domain::PasswordRules,
+    language::Language,
+    theme::Theme,
     view::{
-        ErrorView, FieldErrors, MailState, NotMeView, Notice, PendingClaim, RegisterView, Site,
-        Tone, VerifyView, WelcomeView,
+        ErrorView, FieldErrors, LoginView, MailState, Moment, NotMeView, Notice, PendingClaim,
+        Preferences, RegisterView, Site, Tone, VerifyView, WelcomeView,
     },
 };
 use leptos::prelude::provide_context;
@@ -52,7 +54,8 @@ fn each_page_is_a_whole_document_in_the_services_name() {
     ] {
         let page = page(path, || {});
         assert!(
-            page.html().starts_with("<!DOCTYPE html><html lang=\"en\">"),
+            page.html()
+                .starts_with("<!DOCTYPE html><html lang=\"en\" dir=\"ltr\">"),
             "{path}"
         );
         assert!(
@@ -66,12 +69,93 @@ fn each_page_is_a_whole_document_in_the_services_name() {
 }
 
 #[test]
+fn a_page_is_drawn_in_its_readers_language_and_colours() {
+    let read = |language, theme| {
+        page("/register", move || {
+            provide_context(Preferences {
+                language,
+                theme,
+                back: "/register".to_owned(),
+            });
+        })
+    };
+    let french = read(Language::Fr, Theme::Dark);
+    let document = french.tag("<html");
+    for part in ["lang=\"fr\"", "dir=\"ltr\"", "data-theme=\"dark\""] {
+        assert!(document.contains(part), "{document}");
+    }
+    assert!(french.has("<title>Créer un compte · Keys &amp; Co</title>"));
+    assert!(french.has("Adresse e-mail"));
+    assert!(french.has("name=\"color-scheme\" content=\"dark\""));
+    assert!(!french.has("E-mail address"), "nothing is left in English");
+
+    let system = read(Language::En, Theme::System);
+    assert!(!system.has("data-theme"), "the style sheet decides");
+    let pressed: Vec<_> = (system.html().split("aria-pressed=\"true\"").skip(1))
+        .filter_map(|rest| rest.split(['<', '>']).nth(1))
+        .collect();
+    assert_eq!(pressed, ["English", "Automatic"]);
+    assert!(system.has("name=\"back\" value=\"/register\""));
+}
+
+#[test]
+fn signing_in_asks_for_what_the_password_manager_knows() {
+    let page = page("/login", || {
+        provide_context(LoginView {
+            email: "foo@bar.com".to_owned(),
+            notice: Some(Notice {
+                tone: Tone::Information,
+                text: "You are signed out.".to_owned(),
+            }),
+            ..LoginView::default()
+        });
+    });
+    assert!(page.has("action=\"/login\""));
+    assert!(page.input("email").contains("autocomplete=\"username\""));
+    assert!(
+        page.input("password")
+            .contains("autocomplete=\"current-password\"")
+    );
+    assert!(page.says("status", "You are signed out."));
+    assert!(page.has("<title>Sign in ·"));
+}
+
+#[test]
+fn a_refused_form_begins_with_what_is_wrong() {
+    let page = register(RegisterView {
+        fields: FieldErrors {
+            email: Some("Check the address.".to_owned()),
+            password: Some("Choose another.".to_owned()),
+            ..FieldErrors::default()
+        },
+        ..RegisterView::default()
+    });
+    let summary = page.with("class=\"summary\"");
+    assert!(summary.contains("autofocus") && summary.contains("tabindex=\"-1\""));
+    assert!(page.has("<a href=\"#email\">Check the address.</a>"));
+    assert!(page.has("<a href=\"#password\">Choose another.</a>"));
+    assert!(!register(RegisterView::default()).has("class=\"summary\""));
+}
+
+#[test]
+fn the_parts_are_shown_with_every_id_once() {
+    let page = page("/dev/components", || {});
+    let mut ids: Vec<_> = (page.html().split(" id=\"").skip(1))
+        .filter_map(|rest| rest.split('"').next())
+        .collect();
+    let count = ids.len();
+    ids.sort_unstable();
+    ids.dedup();
+    assert_eq!(ids.len(), count, "{ids:?}");
+}
+
+#[test]
 fn home_leads_to_signing_up_and_to_the_code() {
     let page = page("/", || {});
     assert!(page.has("href=\"/register\""));
     assert!(page.has("href=\"/verify\""));
     assert!(
-        !page.has("<leptos-island"),
+        !page.has("<leptos-island") && !page.has("<script") && !page.has(".wasm"),
         "nothing on it needs to wake up"
     );
 }
@@ -99,7 +183,7 @@ fn the_form_works_without_javascript() {
     assert!(page.input("password").contains("type=\"password\""));
     assert!(page.has("At least 8 characters"));
     assert!(
-        !page.has("Show password"),
+        !page.has("class=\"field__toggle\""),
         "a button that does nothing yet is not drawn"
     );
 }
@@ -184,11 +268,32 @@ fn the_browser_that_signed_up_is_asked_for_the_code_alone() {
     assert!(
         code.contains("inputmode=\"numeric\"") && code.contains("autocomplete=\"one-time-code\"")
     );
-    assert!(!page.has("id=\"email\"") && !page.has("id=\"password\""));
+    assert!(!page.has("id=\"password\""));
+    assert!(page.has("action=\"/correct\""), "a slip can be put right");
+    assert!(page.has("<details") && !page.with("class=\"fold\"").contains("open"));
     for text in ["Foo@bar.com", "K7QF", "4 digits", "Attempts left", "0:59"] {
         assert!(page.has(text), "{text}");
     }
     assert!(page.has("action=\"/resend\""));
+}
+
+#[test]
+fn a_correction_that_is_refused_comes_back_unfolded() {
+    let mut form = VerifyView {
+        email: "foo@".to_owned(),
+        ..pending()
+    };
+    form.refused(&Answer {
+        fields: FieldErrors {
+            email: Some("Check the address.".to_owned()),
+            ..FieldErrors::default()
+        },
+        ..Answer::refused("Check the address.")
+    });
+    let page = page("/correct", move || provide_context(form));
+    assert!(page.with("class=\"fold\"").contains("open"));
+    assert!(page.input("email").contains("value=\"foo@\""));
+    assert_eq!(page.text_of("email-error"), "Check the address.");
 }
 
 #[test]
@@ -210,7 +315,7 @@ fn no_clock_runs_before_the_mail_has_left() {
     assert!(queued.has("<noscript>. <a href=\"/verify\">Look again</a></noscript>"));
     assert!(!queued.has("1:00"));
     let taken = state(MailState::Taken, 60_000);
-    assert!(taken.has("1:00") && !taken.has("Look again"));
+    assert!(taken.has("1:00") && !taken.has("<noscript"));
     let refused = state(MailState::Refused, 60_000);
     assert!(refused.says("alert", "The mail could not be delivered."));
     assert!(refused.has(">none<") && !refused.has("1:00"));
@@ -227,7 +332,7 @@ fn a_code_that_is_stale_while_the_next_one_waits_is_no_reason_to_ask_for_another
     });
     form.refused(&Answer {
         refusal: Some(Refusal::CodeStale),
-        ..Answer::refused("…")
+        ..Answer::refused("This code is stale. The mail that is about to leave brings a new one.")
     });
     let page = verify(form);
     assert!(page.says(
@@ -258,7 +363,7 @@ fn whoever_did_not_sign_up_is_asked_before_anything_is_stopped() {
     assert!(!ask.has("<leptos-island"), "nothing on it needs to wake up");
     assert!(not_me(NotMeView::Done).has("It is stopped"));
     assert!(not_me(NotMeView::Stale).has("There is nothing to stop"));
-    assert!(!not_me(NotMeView::Stale).has("<form"));
+    assert!(!not_me(NotMeView::Stale).has("action=\"/not-me\""));
 }
 
 #[test]
@@ -284,17 +389,23 @@ fn another_browser_is_asked_for_the_password_as_well() {
 
 #[test]
 fn a_wrong_code_says_how_many_attempts_are_left() {
+    const WRONG: &str = "That is not the code in the latest mail. 1 attempt left.";
     let mut form = pending();
     form.refused(&Answer {
         refusal: Some(Refusal::CodeWrong),
         attempts_left: Some(1),
-        ..Answer::refused("The verification code is wrong.")
+        fields: FieldErrors {
+            verification_code: Some(WRONG.to_owned()),
+            ..FieldErrors::default()
+        },
+        ..Answer::refused(WRONG)
     });
-    let page = verify(form);
     assert_eq!(
-        page.text_of("verification_code-error"),
-        "That is not the code in the latest mail. 1 attempt left."
+        form.claim.as_ref().map(|claim| claim.attempts_left),
+        Some(1)
     );
+    let page = verify(form);
+    assert_eq!(page.text_of("verification_code-error"), WRONG);
     assert!(
         page.input("verification_code")
             .contains("aria-invalid=\"true\"")
@@ -306,22 +417,11 @@ fn a_stale_code_makes_the_new_one_the_main_thing() {
     let mut form = pending();
     form.refused(&Answer {
         refusal: Some(Refusal::CodeStale),
-        ..Answer::refused("The verification code is stale. Please retry calling /register.")
+        ..Answer::refused("This code is stale. Ask for a new one.")
     });
     let page = verify(form);
     assert!(page.says("alert", "This code is stale. Ask for a new one."));
     assert!(page.has(">Send a new code<"));
-    assert!(!page.has("calling /register"), "that is said to programs");
-}
-
-#[test]
-fn from_anywhere_a_stale_code_leads_back_to_signing_up() {
-    let mut form = VerifyView::default();
-    form.refused(&Answer {
-        refusal: Some(Refusal::CodeStale),
-        ..Answer::refused("…")
-    });
-    assert!(verify(form).has("Sign up again with the same address and password"));
 }
 
 #[test]
@@ -356,9 +456,19 @@ fn welcome_names_the_address_and_leads_on() {
         });
         provide_context(WelcomeView {
             email: "Foo@bar.com".to_owned(),
+            verified_at: Moment {
+                year: 2026,
+                month: 11,
+                day: 4,
+                hour: 9,
+                minute: 5,
+            },
         });
     });
     assert!(page.has("Foo@bar.com"));
+    assert!(page.has("datetime=\"2026-11-04T09:05Z\""));
+    assert!(page.has("4 November 2026 at 09:05 UTC"));
+    assert!(page.has("action=\"/logout\""));
     assert!(page.has("href=\"https://shop.example/\""));
 }
 
@@ -371,6 +481,7 @@ fn an_error_is_drawn_whatever_the_path_and_the_other_views() {
             title: "Back in a moment".to_owned(),
             message: "Try again in a few seconds.".to_owned(),
             reference: Some("01JD".to_owned()),
+            again: Some("/register".to_owned()),
         });
     });
     for text in [
@@ -381,7 +492,8 @@ fn an_error_is_drawn_whatever_the_path_and_the_other_views() {
     ] {
         assert!(page.has(text), "{text}");
     }
-    assert!(!page.has("<form"));
+    assert!(!page.has("action=\"/register\""));
+    assert!(page.with("class=\"button\"").contains("href=\"/register\""));
 }
 
 #[test]
@@ -398,7 +510,10 @@ fn what_people_typed_cannot_become_markup() {
 
 #[test]
 fn nothing_needs_an_exception_from_a_strict_policy() {
-    let page = page("/register", leptos::nonce::provide_nonce);
+    let page = page("/register", || {
+        leptos::nonce::provide_nonce();
+        provide_context(RegisterView::default());
+    });
     assert!(!page.has(" style=") && !page.has("<style"));
     for start in ["<script", "<link rel=\"modulepreload\""] {
         assert!(page.tag(start).contains(" nonce=\""), "{start}");

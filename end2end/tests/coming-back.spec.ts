@@ -22,7 +22,7 @@ test('reload and back lose nothing on the way', async ({ browserLog, page, visit
   await expect(visitor.fact('Attempts left')).toHaveText('2');
   await expect(visitor.fact('Reference')).toHaveText(reference);
 
-  await page.getByRole('link', { name: 'Start again' }).click();
+  await page.goto('/register');
   await expect(visitor.createAccount).toBeVisible();
   await page.goBack();
   await visitor.seesPendingSignUp();
@@ -48,13 +48,47 @@ test('back from the code to the form, and forth again', async ({ page, visitor }
 test('whoever goes back and corrects the address gets the mail there', async ({ page, visitor, visitorIn }) => {
   await visitor.register();
   const corrected = visitorIn(page, { ...visitor.person, email: `x-${visitor.person.email}` });
-  await page.getByRole('link', { name: 'Start again' }).click();
+  await corrected.openRegister();
   await corrected.fillIn();
   await corrected.createAccount.click();
 
   await corrected.seesPendingSignUp();
   await corrected.enterCode(await corrected.readCode());
   await corrected.seesWelcome();
+});
+
+test('a slip in the address is put right where it is seen, without the password', { tag: '@every-size' }, async ({ browserLog, javaScriptEnabled, mailbox, page, visitor, visitorIn }) => {
+  browserLog.allowStatus(422);
+  const slip = visitorIn(page, { ...visitor.person, email: `x-${visitor.person.email}` });
+  await slip.register();
+  await slip.readCode();
+  const address = page.getByLabel('Right address');
+  const send = page.getByRole('button', { name: 'Send a code there' });
+  await expect(address).toBeHidden();
+  await page.getByText('Wrong address?').click();
+  await address.fill('somebody');
+  if (javaScriptEnabled) {
+    await send.click();
+  } else {
+    expect((await visitor.post(send)).status()).toBe(422);
+  }
+  await visitor.seesError(address, 'Enter an e-mail address in the form name@example.com.');
+  await expect(address).toHaveValue('somebody');
+
+  await address.fill(visitor.person.email);
+  await send.click();
+  await expect(page).toHaveURL('/verify');
+  await visitor.seesPendingSignUp();
+  await visitor.enterCode(await visitor.readCode());
+  await visitor.seesWelcome();
+  expect(await mailbox.mailsTo(slip.person.email)).toHaveLength(1);
+
+  // The password is the one that was typed before the slip was seen.
+  await visitor.signOut.click();
+  await visitor.seesPasswordForm('Sign in');
+  await visitor.fillIn();
+  await visitor.signIn.click();
+  await visitor.seesWelcome();
 });
 
 test('a closed tab is not the end of a sign-up', async ({ context, page, visitor, visitorIn }) => {
@@ -128,10 +162,13 @@ test('signing up again with the same password repeats the code', async ({ anothe
   await again.seesWelcome();
 });
 
-test('whoever has no account is sent to the code', async ({ page, visitor }) => {
+test('whoever is not signed in is asked to sign in, or for the code', async ({ page, visitor }) => {
   await page.goto('/welcome');
+  await expect(page).toHaveURL('/login');
+  await expect(visitor.heading('Sign in')).toBeVisible();
 
+  await visitor.register();
+  await page.goto('/welcome');
   await expect(page).toHaveURL('/verify');
-  await expect(visitor.heading('Enter your code')).toBeVisible();
-  await expect(visitor.password).toBeVisible();
+  await visitor.seesPendingSignUp();
 });

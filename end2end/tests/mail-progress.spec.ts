@@ -51,7 +51,7 @@ withRelay('the page says that an address takes no mail', async ({ javaScriptEnab
   await visitor.createAccount.click();
   await visitor.seesPendingSignUp();
   const undeliverable =
-    'The mail could not be delivered. Check the address; if it is wrong, start again with the right one.';
+    'The mail could not be delivered. Check the address; if it is wrong, correct it below.';
   if (javaScriptEnabled) {
     await expect(visitor.problem).toHaveText(undeliverable);
   } else {

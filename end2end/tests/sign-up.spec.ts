@@ -1,6 +1,6 @@
 import { codeIn, expect, test } from '../fixtures/index.ts';
 
-test('somebody signs up with an address, a password and the code from the mail', async ({ page, visitor }) => {
+test('somebody signs up with an address, a password and the code from the mail', { tag: '@every-size' }, async ({ page, visitor }) => {
   const home = await page.goto('/');
   expect(home?.status()).toBe(200);
   await expect(page).toHaveTitle('Sign up · Latchkey');
@@ -84,7 +84,7 @@ test('another browser hears beside which field something is missing', async ({ b
 
   if (javaScriptEnabled) {
     await visitor.verify.click();
-    await expect(visitor.password).toBeFocused();
+    await expect(visitor.summary).toBeFocused();
   } else {
     expect((await visitor.post(visitor.verify)).status()).toBe(400);
   }
@@ -100,6 +100,9 @@ test('a keyboard is enough', async ({ javaScriptEnabled, page, visitor }) => {
   await page.goto('/');
   const home = page.getByRole('link', { name: 'Latchkey' });
   const create = page.getByRole('link', { name: 'Create an account' });
+  const skip = page.getByRole('link', { name: 'Skip to the content' });
+  await keyboard.press('Tab');
+  await expect(skip).toBeFocused();
   await keyboard.press('Tab');
   await expect(home).toBeFocused();
   await keyboard.press('Tab');
@@ -109,7 +112,8 @@ test('a keyboard is enough', async ({ javaScriptEnabled, page, visitor }) => {
   await expect(page).toHaveURL('/register');
   await expect(visitor.email).toBeVisible();
   await keyboard.press('Tab');
-  await expect(home).toBeFocused();
+  await expect(skip).toBeFocused();
+  await keyboard.press('Enter');
   await keyboard.press('Tab');
   await expect(visitor.email).toBeFocused();
   await keyboard.type(visitor.person.email);
@@ -128,7 +132,8 @@ test('a keyboard is enough', async ({ javaScriptEnabled, page, visitor }) => {
     }).toPass();
   }
   await keyboard.press('Tab');
-  await expect(home).toBeFocused();
+  await expect(skip).toBeFocused();
+  await keyboard.press('Enter');
   await keyboard.press('Tab');
   await expect(visitor.code).toBeFocused();
   await keyboard.type(code);

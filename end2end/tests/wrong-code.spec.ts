@@ -5,7 +5,7 @@ test.use({ serverSettings: ['code.resend_seconds=0'] });
 
 const MALFORMED = 'Enter the code as 4 to 8 digits, as it stands in the mail.';
 
-test('three wrong codes use the code up, and a new one works', async ({ browserLog, visitor }) => {
+test('three wrong codes use the code up, and a new one works', { tag: '@every-size' }, async ({ browserLog, visitor }) => {
   browserLog.allowStatus(403);
   browserLog.allowStatus(410);
   await visitor.register();

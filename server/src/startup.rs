@@ -193,6 +193,7 @@ pub async fn build_in(config: Config, world: World) -> anyhow::Result<Applicatio
         site: Arc::new(site(&config, mailbox.is_some())),
         code_digits: config.code.digits,
         expose_code: config.expose_code(),
+        is_development: config.mode == Mode::Development,
         origin: Arc::new(PublicOrigin::new(
             &config.public_url,
             config.tls.mode == TlsMode::SelfSigned,

@@ -8,6 +8,10 @@ pub struct FieldState {
     /// The sentence that stands beside the field.
     pub error: RwSignal<Option<String>>,
     check: Callback<String, Option<String>>,
+    /// What was sent last, and what the server found wrong with it: as long as that stands there,
+    /// it is wrong, whatever the page thinks.
+    sent: StoredValue<String>,
+    refused: StoredValue<Option<String>>,
 }
 
 impl FieldState {
@@ -21,19 +25,32 @@ impl FieldState {
             name,
             error: RwSignal::new(error),
             check: Callback::new(move |text: String| check(&text)),
+            sent: StoredValue::default(),
+            refused: StoredValue::new(None),
         }
     }
 
+    /// Checks what is about to be sent.
+    pub fn send(&self, text: String) {
+        self.refused.set_value(None);
+        self.sent.set_value(text.clone());
+        self.check(text);
+    }
+
+    /// Says what the server found wrong with what was sent, if anything.
+    pub fn refuse(&self, error: Option<String>) {
+        self.refused.set_value(error.clone());
+        self.error.set(error);
+    }
+
     /// Checks `text` and says what is wrong with it beside the field.
-    ///
-    /// Returns whether nothing is.
-    pub fn check(&self, text: String) -> bool {
-        let error = self.check.run(text);
-        let is_fine = error.is_none();
+    pub fn check(&self, text: String) {
+        let is_sent = self.sent.with_value(|sent| *sent == text);
+        let refused = self.refused.get_value().filter(|_| is_sent);
+        let error = refused.or_else(|| self.check.run(text));
         if self.error.read_untracked() != error {
             self.error.set(error);
         }
-        is_fine
     }
 }
 
@@ -52,6 +69,9 @@ pub fn Field(
     /// What the server kept of it.
     #[prop(optional, into)]
     value: String,
+    /// What there is to say about what is being typed, beside errors.
+    #[prop(optional)]
+    advice: Option<AnyView>,
     /// A control inside the line, at its end.
     #[prop(optional)]
     children: Option<Children>,
@@ -115,6 +135,7 @@ pub fn Field(
                 />
                 {children.map(|children| children())}
             </div>
+            {advice}
             <div aria-live="polite">
                 {move || {
                     error

@@ -10,16 +10,18 @@ use web_sys::{
     UrlSearchParams,
 };
 
-use super::FieldState;
+use super::{ERROR_SUMMARY, Fault, FieldState};
 use crate::{
     answer::Answer,
-    view::{self, Tone},
+    texts::{KeptTexts, Key, key},
+    view::{self, FieldErrors, Tone},
 };
+
+/// What is said by any form.
+pub const FORM_TEXTS: [Key; 1] = [key::UNREACHABLE];
 
 /// Longer than any answer takes that is still worth waiting for.
 const TIMEOUT_MS: u32 = 30_000;
-
-const UNREACHABLE: &str = "The server could not be reached. Check your connection and try again: nothing you typed is lost.";
 
 /// A form that the browser posts by itself until it is hydrated, and that afterwards posts the
 /// same fields to the same door and stays on the page when it is refused.
@@ -27,27 +29,44 @@ const UNREACHABLE: &str = "The server could not be reached. Check your connectio
 pub struct FormState {
     /// What there is to say about the form as a whole.
     pub notice: RwSignal<Option<view::Notice>>,
+    /// What was wrong when the form was sent, for the summary above it.
+    pub faults: RwSignal<Vec<Fault>>,
     /// A post is under way.
     pub busy: RwSignal<bool>,
+    /// Whether there is a summary; where there is but one field, that field says it all.
+    is_summarised: bool,
+    texts: KeptTexts,
 }
 
 impl FormState {
-    /// A form that starts with what the server has to say.
+    /// A form that starts with what the server has to say about it and its fields, which are
+    /// summed up above it.
     #[must_use]
-    pub fn new(notice: Option<view::Notice>) -> Self {
-        Self::sharing(RwSignal::new(notice))
+    pub fn new(texts: KeptTexts, notice: Option<view::Notice>, fields: &[FieldState]) -> Self {
+        let state = Self {
+            is_summarised: true,
+            ..Self::sharing(texts, RwSignal::new(notice))
+        };
+        state.faults.set(faults_of(fields));
+        state
     }
 
-    /// A second form that speaks in the place of the first.
+    /// A form of one field at most, that speaks in the place of another.
     #[must_use]
-    pub fn sharing(notice: RwSignal<Option<view::Notice>>) -> Self {
+    pub fn sharing(texts: KeptTexts, notice: RwSignal<Option<view::Notice>>) -> Self {
         let busy = RwSignal::new(false);
         // A page that comes back from the browser's memory is as it was when it was left.
         Effect::new(move || {
             let listener = window_event_listener(pageshow, move |_| busy.set(false));
             on_cleanup(move || listener.remove());
         });
-        Self { notice, busy }
+        Self {
+            notice,
+            faults: RwSignal::new(Vec::new()),
+            busy,
+            is_summarised: false,
+            texts,
+        }
     }
 
     /// Says what is wrong with the form as a whole.
@@ -56,6 +75,46 @@ impl FormState {
             tone: Tone::Problem,
             text: text.into(),
         }));
+    }
+
+    /// Says beside each field what the server found wrong with it, or what is wrong with the form
+    /// where it is no field.
+    #[must_use]
+    pub fn refuse(self, fields: &[FieldState], answer: Answer) -> Next {
+        let FieldErrors {
+            email,
+            password,
+            verification_code,
+        } = answer.fields;
+        let errors = [
+            ("email", email),
+            ("password", password),
+            ("verification_code", verification_code),
+        ];
+        for (name, error) in errors {
+            if let Some(field) = fields.iter().find(|field| field.name == name) {
+                field.refuse(error);
+            }
+        }
+        let next = self.sum_up(fields);
+        if matches!(next, Next::Stay) {
+            self.problem(answer.message);
+        }
+        next
+    }
+
+    /// Leads to what is wrong, if anything is.
+    fn sum_up(self, fields: &[FieldState]) -> Next {
+        let faults = faults_of(fields);
+        let first = faults.first().map(|fault| fault.field);
+        if self.is_summarised {
+            self.faults.set(faults);
+        }
+        match first {
+            Some(_) if self.is_summarised => Next::Correct(ERROR_SUMMARY),
+            Some(field) => Next::Correct(field),
+            None => Next::Stay,
+        }
     }
 
     /// Posts the form unless a field is at fault, then hands the answer to `then`.
@@ -75,16 +134,11 @@ impl FormState {
         let Ok(filled_in) = FormData::new_with_form(&form) else {
             return;
         };
-        let mut faults = fields
-            .iter()
-            .filter(|field| {
-                let text = filled_in.get(field.name).as_string().unwrap_or_default();
-                !field.check(text)
-            })
-            .collect::<Vec<_>>()
-            .into_iter();
-        if let Some(first) = faults.next() {
-            focus(first.name);
+        for field in fields {
+            field.send(filled_in.get(field.name).as_string().unwrap_or_default());
+        }
+        if let Next::Correct(id) = self.sum_up(fields) {
+            focus(id);
             return;
         }
         self.busy.set(true);
@@ -92,7 +146,7 @@ impl FormState {
         spawn_local(async move {
             let answer = post(&form.action(), &filled_in)
                 .await
-                .unwrap_or_else(|_| Answer::refused(UNREACHABLE));
+                .unwrap_or_else(|_| Answer::refused(self.texts.get(key::UNREACHABLE)));
             match then(answer) {
                 Next::Leave(path) => {
                     // Nothing to say when it fails: the page is still there.
@@ -116,6 +170,16 @@ pub enum Next {
     Stay,
     /// Stays, with the cursor in this field.
     Correct(&'static str),
+}
+
+fn faults_of(fields: &[FieldState]) -> Vec<Fault> {
+    let fault = |field: &FieldState| {
+        Some(Fault {
+            field: field.name,
+            sentence: field.error.get_untracked()?,
+        })
+    };
+    fields.iter().filter_map(fault).collect()
 }
 
 /// Moves the focus once the error that belongs to it is drawn.
@@ -146,6 +210,13 @@ pub async fn ask(path: &str) -> Result<Answer, JsValue> {
 async fn fetch(path: &str, request: &RequestInit) -> Result<Answer, JsValue> {
     let headers = Headers::new()?;
     headers.set("Accept", "application/json")?;
+    // Whatever the browser likes best: what is said stands on a page in this language.
+    if let Some(language) = document()
+        .document_element()
+        .and_then(|page| page.get_attribute("lang"))
+    {
+        headers.set("Accept-Language", &language)?;
+    }
     request.set_headers(&headers);
     request.set_credentials(RequestCredentials::SameOrigin);
     request.set_signal(Some(&AbortSignal::timeout_with_u32(TIMEOUT_MS)));

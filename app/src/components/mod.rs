@@ -2,19 +2,27 @@
 
 mod button;
 mod card;
+mod code_field;
 mod countdown;
+mod email_field;
+mod error_summary;
 mod field;
 mod form;
 mod notice;
 mod password_field;
+mod preferences;
 
 pub use button::Button;
 pub use card::Card;
+pub use code_field::{CODE_TEXTS, CodeField};
 pub use countdown::Countdown;
+pub use email_field::{EMAIL_TEXTS, EmailField};
+pub use error_summary::{ERROR_SUMMARY, ErrorSummary, Fault, SUMMARY_TEXTS};
 pub use field::{Field, FieldState};
-pub use form::{FormState, Next, ask};
+pub use form::{FORM_TEXTS, FormState, Next, ask};
 pub use notice::Notice;
-pub use password_field::PasswordField;
+pub use password_field::{PASSWORD_TEXTS, PasswordField, STRENGTH_TEXTS};
+pub use preferences::PreferencesForm;
 
 use leptos::prelude::*;
 

@@ -1,15 +1,19 @@
-//! The pages. Each says its texts at the top of its file and draws its view from the context.
+//! The pages. Each draws its view from the context, in the texts of `locales`.
 
+mod components;
 mod error;
 mod home;
+mod login;
 mod not_found;
 mod not_me;
 mod register;
 mod verify;
 mod welcome;
 
+pub use components::ComponentsPage;
 pub use error::ErrorPage;
 pub use home::HomePage;
+pub use login::LoginPage;
 pub use not_found::NotFoundPage;
 pub use not_me::NotMePage;
 pub use register::RegisterPage;
@@ -18,7 +22,10 @@ pub use welcome::WelcomePage;
 
 use leptos::prelude::*;
 
-use crate::view::Site;
+use crate::{
+    texts::{Key, key, say},
+    view::Site,
+};
 
 /// What every page knows of the service.
 pub(crate) fn site() -> Site {
@@ -26,10 +33,11 @@ pub(crate) fn site() -> Site {
 }
 
 /// The title of a page whose form came back: the first thing that is read out says so.
-fn title_of(page: &str, is_refused: bool) -> String {
+fn title_of(page: Key, is_refused: bool) -> String {
+    let page = say(page);
     if is_refused {
-        format!("Error: {page}")
+        say(key::PAGE_TITLE_REFUSED.with("page", page))
     } else {
-        page.to_owned()
+        page
     }
 }

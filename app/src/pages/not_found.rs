@@ -1,19 +1,19 @@
 use leptos::prelude::*;
 
 use super::ErrorPage;
-use crate::view::ErrorView;
-
-const TITLE: &str = "Page not found";
-const MESSAGE: &str = "There is no page at this address. Check it for a typing error.";
+use crate::{
+    texts::{key, say},
+    view::ErrorView,
+};
 
 /// Any path that is none of ours. The status is the server's to set.
 #[component]
 pub fn NotFoundPage() -> impl IntoView {
     let error = ErrorView {
         status: 404,
-        title: TITLE.to_owned(),
-        message: MESSAGE.to_owned(),
-        reference: None,
+        title: say(key::ERROR_TITLE_NOT_FOUND),
+        message: say(key::ERROR_NOT_FOUND),
+        ..ErrorView::default()
     };
     view! { <ErrorPage error /> }
 }

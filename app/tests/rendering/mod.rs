@@ -74,6 +74,15 @@ impl Page {
         &self.0[from..from + to]
     }
 
+    /// The first tag that has this attribute.
+    pub fn with(&self, attribute: &str) -> &str {
+        self.0
+            .split('<')
+            .filter_map(|rest| rest.split('>').next())
+            .find(|tag| tag.contains(attribute))
+            .unwrap_or_else(|| panic!("no {attribute} in {}", self.0))
+    }
+
     /// The tag of the field of this name.
     pub fn input(&self, name: &str) -> &str {
         self.0

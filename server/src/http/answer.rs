@@ -8,6 +8,8 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Utc};
 use latchkey_app::answer::{Answer, Refusal};
+use latchkey_app::language::Language;
+use latchkey_app::texts::{Message, key};
 use latchkey_app::view::{FieldErrors, PendingClaim};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -86,11 +88,38 @@ impl IntoResponse for Success {
 pub struct Problem {
     pub kind: Kind,
     /// A sentence that says what to do.
-    pub message: String,
+    message: Message,
     /// Boxed, for a problem travels as the error of many a `Result`.
-    pub fields: Box<FieldErrors>,
+    words: Box<Words>,
     pub attempts_left: Option<u32>,
     pub retry_after: Option<Duration>,
+}
+
+/// What there is to say beside the sentence.
+#[derive(Clone, Debug, Default)]
+struct Words {
+    faults: Faults,
+    /// The sentence for people, where a page can say more to them than an API to a program.
+    for_people: Option<Message>,
+    /// The sentence for people, where it stands beside their code.
+    beside_code: Option<Message>,
+}
+
+/// What is wrong with which field.
+#[derive(Clone, Debug, Default)]
+pub struct Faults {
+    pub email: Option<Message>,
+    pub password: Option<Message>,
+    pub verification_code: Option<Message>,
+}
+
+/// Who is answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Listener {
+    /// Is told in English what the contract says, whatever it would like to read.
+    Program,
+    /// Reads a page in this language.
+    Person(Language),
 }
 
 /// The stable reasons; each has one HTTP status.
@@ -109,6 +138,7 @@ pub enum Kind {
     OtherSignUp,
     CodeStale,
     LinkStale,
+    NotVerified,
     TooLarge,
     UriTooLong,
     UnsupportedMediaType,
@@ -128,7 +158,9 @@ impl Kind {
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
-            Self::EmailTaken | Self::AlreadyVerified | Self::OtherSignUp => StatusCode::CONFLICT,
+            Self::EmailTaken | Self::AlreadyVerified | Self::NotVerified | Self::OtherSignUp => {
+                StatusCode::CONFLICT
+            }
             Self::CodeStale | Self::LinkStale => StatusCode::GONE,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UriTooLong => StatusCode::URI_TOO_LONG,
@@ -146,6 +178,7 @@ impl Kind {
             Self::AlreadyVerified => Refusal::AlreadyVerified,
             Self::CodeStale => Refusal::CodeStale,
             Self::CodeWrong => Refusal::CodeWrong,
+            Self::NotVerified => Refusal::NotVerified,
             Self::Unauthorized => Refusal::Unauthorized,
             _ => Refusal::Other,
         }
@@ -172,90 +205,137 @@ pub struct Failure {
 
 impl Problem {
     /// Refuses with a sentence that says what to do.
-    pub fn new(kind: Kind, message: impl Into<String>) -> Self {
+    pub fn new(kind: Kind, message: impl Into<Message>) -> Self {
         Self {
             kind,
             message: message.into(),
-            fields: Box::default(),
+            words: Box::default(),
             attempts_left: None,
             retry_after: None,
         }
     }
 
-    /// Refuses because of what stands in some fields.
-    pub fn in_fields(kind: Kind, fields: FieldErrors) -> Self {
-        let message = [&fields.email, &fields.password, &fields.verification_code]
-            .into_iter()
-            .flatten()
-            .map(String::as_str)
-            .collect::<Vec<_>>()
-            .join(" ");
+    /// Refuses because of what stands in some fields; their sentences are all there is to say.
+    pub fn in_fields(kind: Kind, faults: Faults) -> Self {
+        let words = Words {
+            faults,
+            ..Words::default()
+        };
         Self {
-            fields: Box::new(fields),
-            ..Self::new(kind, message)
+            words: Box::new(words),
+            ..Self::new(kind, key::ERROR_BAD_REQUEST)
         }
+    }
+
+    /// The same, for a while.
+    #[must_use]
+    pub fn until(mut self, retry_after: Duration) -> Self {
+        self.retry_after = Some(retry_after);
+        self
+    }
+
+    /// The same, with another sentence for people.
+    #[must_use]
+    pub fn for_people(mut self, message: impl Into<Message>) -> Self {
+        self.words.for_people = Some(message.into());
+        self
+    }
+
+    /// The same, with another sentence for people beside their code.
+    #[must_use]
+    pub fn beside_code(mut self, message: impl Into<Message>) -> Self {
+        self.words.beside_code = Some(message.into());
+        self
+    }
+
+    /// What is wrong with the code, if that is what is at fault.
+    pub fn fault_of_code(&self) -> Option<Message> {
+        self.words.faults.verification_code.clone()
     }
 
     /// Refuses because it is too much right now.
     pub fn unavailable(retry_after: Duration) -> Self {
-        Self {
-            retry_after: Some(retry_after),
-            ..Self::new(
-                Kind::Unavailable,
-                "The service is busy or being worked on. Nothing was recorded; please try again in a moment.",
-            )
-        }
+        Self::new(Kind::Unavailable, key::ERROR_UNAVAILABLE).until(retry_after)
     }
 
     /// Refuses because a budget is spent, and says when to come back.
     pub fn limited(limited: Limited, now: DateTime<Utc>) -> Self {
         let what = match limited.kind {
-            BudgetKind::SignUps => "Too many sign-ups came from your network.",
-            BudgetKind::Mails => "Too many mails were asked for from your network.",
-            BudgetKind::FailedPasswords => "Too many wrong passwords came from your network.",
-            BudgetKind::AddressMails => "Too many mails were sent to this address.",
-            BudgetKind::AllSignUps => "Very many people are signing up right now.",
+            BudgetKind::SignUps => key::LIMITED_SIGN_UPS,
+            BudgetKind::Mails => key::LIMITED_MAILS,
+            BudgetKind::FailedPasswords => key::LIMITED_FAILED_PASSWORDS,
+            BudgetKind::AddressMails => key::LIMITED_ADDRESS_MAILS,
+            BudgetKind::AllSignUps => key::LIMITED_ALL_SIGN_UPS,
         };
-        let wait = (limited.until - now).to_std().unwrap_or_default();
-        Self {
-            retry_after: Some(wait),
-            ..Self::new(
-                Kind::RateLimited,
-                format!("{what} Please try again in {}.", in_words(wait)),
-            )
-        }
+        Self::too_soon(what, (limited.until - now).to_std().unwrap_or_default())
+    }
+
+    /// Refuses for a while. The sentence has a place for a [`wait`](key::WAIT).
+    pub fn too_soon(message: impl Into<Message>, wait: Duration) -> Self {
+        let (count, unit) = in_units(wait);
+        let message = message.into().with("count", count).with("unit", unit);
+        Self::new(Kind::RateLimited, message).until(wait)
     }
 
     /// Something is broken here.
     pub fn internal() -> Self {
-        Self::new(
-            Kind::Internal,
-            "Something went wrong here, not with what you sent. Please try again later.",
-        )
+        Self::new(Kind::Internal, key::ERROR_INTERNAL)
     }
 
-    /// The same for a page to show.
-    pub fn for_page(&self) -> Answer {
+    /// What the page that the problem comes up on has to show.
+    pub fn tell(&self, listener: Listener) -> Answer {
+        let (language, for_people, beside_code) = match listener {
+            Listener::Program => (Language::default(), None, None),
+            Listener::Person(language) => {
+                let words = &self.words;
+                (
+                    language,
+                    words.for_people.as_ref(),
+                    words.beside_code.as_ref(),
+                )
+            }
+        };
+        let say = |message: &Message| message.in_language(language);
+        let Faults {
+            email,
+            password,
+            verification_code,
+        } = &self.words.faults;
+        let fields = FieldErrors {
+            email: email.as_ref().map(say),
+            password: password.as_ref().map(say),
+            verification_code: beside_code.or(verification_code.as_ref()).map(say),
+        };
+        let mut message = say(for_people.unwrap_or(&self.message));
+        let sentences: Vec<&str> = [&fields.email, &fields.password, &fields.verification_code]
+            .into_iter()
+            .filter_map(|field| field.as_deref())
+            .collect();
+        if !sentences.is_empty() {
+            message = sentences.join(" ");
+        }
         Answer {
-            message: self.message.clone(),
+            message,
             refusal: Some(self.kind.refusal()),
-            fields: (*self.fields).clone(),
+            fields,
             attempts_left: self.attempts_left,
             claim: None,
         }
     }
 
-    /// The same for a program.
-    pub fn into_json(self) -> Response {
-        let status = self.kind.status();
+    /// The same for whoever reads JSON.
+    pub fn into_json(self, listener: Listener) -> Response {
+        let Answer {
+            message, fields, ..
+        } = self.tell(listener);
         let failure = Failure {
             status: "failed",
-            message: self.message,
+            message,
             error: self.kind,
-            fields: *self.fields,
+            fields,
             attempts_left: self.attempts_left,
         };
-        (status, Json(failure)).into_response()
+        (self.kind.status(), Json(failure)).into_response()
     }
 
     /// The headers that say what the status alone does not.
@@ -282,14 +362,13 @@ impl Problem {
 }
 
 /// A wait as a person would say it, never shorter than it is.
-fn in_words(wait: Duration) -> String {
-    let (count, unit) = match wait.as_secs_f64() {
-        seconds if seconds <= 90.0 => (seconds.ceil().max(1.0), "second"),
-        seconds if seconds <= 90.0 * 60.0 => ((seconds / 60.0).ceil(), "minute"),
-        seconds => ((seconds / 3600.0).ceil(), "hour"),
-    };
-    let plural = if count > 1.0 { "s" } else { "" };
-    format!("{count} {unit}{plural}")
+fn in_units(wait: Duration) -> (u64, &'static str) {
+    let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+    match seconds {
+        0..=90 => (seconds.max(1), "second"),
+        91..=5_400 => (seconds.div_ceil(60), "minute"),
+        _ => (seconds.div_ceil(3_600), "hour"),
+    }
 }
 
 /// Leaves undressed: [`super::errors::dress`] makes JSON or a page of it.
@@ -311,12 +390,7 @@ impl From<RegistrationError> for Problem {
             RegistrationError::Store(error) => {
                 tracing::error!(%error, "the store failed");
                 // A store that fails in the middle may still come to write what it was given.
-                Self {
-                    message: "The service cannot reach its store. Please try again in a moment: \
-                              sending the same twice does no harm."
-                        .to_owned(),
-                    ..Self::unavailable(Duration::from_secs(5))
-                }
+                Self::new(Kind::Unavailable, key::ERROR_STORE).until(Duration::from_secs(5))
             }
             error @ (RegistrationError::Hashing(_) | RegistrationError::Entropy(_)) => {
                 tracing::error!(%error, "a request failed");
@@ -340,7 +414,9 @@ mod tests {
             (5_401.0, "2 hours"),
             (86_400.0, "24 hours"),
         ] {
-            assert_eq!(in_words(Duration::from_secs_f64(seconds)), words);
+            let (count, unit) = in_units(Duration::from_secs_f64(seconds));
+            let wait = key::WAIT.with("count", count).with("unit", unit);
+            assert_eq!(wait.in_language(Language::En), words);
         }
     }
 

@@ -10,6 +10,7 @@ use axum::http::HeaderMap;
 use axum::http::header::{HOST, ORIGIN};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use latchkey_app::texts::key;
 
 use super::answer::{Kind, Problem};
 use super::door::SEC_FETCH_SITE;
@@ -23,11 +24,7 @@ pub(super) async fn refuse(
     if request.method().is_safe() || is_own(request.headers(), &origin.text) {
         return next.run(request).await;
     }
-    Problem::new(
-        Kind::CrossSite,
-        "This form was sent from another site. Open this site and fill the form in there.",
-    )
-    .into_response()
+    Problem::new(Kind::CrossSite, key::ERROR_CROSS_SITE).into_response()
 }
 
 fn is_own(headers: &HeaderMap, public_origin: &str) -> bool {

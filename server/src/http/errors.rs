@@ -7,13 +7,15 @@ use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use axum::http::{Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use latchkey_app::texts::{Key, Message, key};
 use latchkey_app::view::ErrorView;
 
 use super::access_log::RequestId;
-use super::answer::{Kind, Problem};
+use super::answer::{Kind, Listener, Problem};
 use super::door::Door;
 use super::pages;
 use super::state::AppState;
+use super::visit::Visit;
 
 /// An error that is an answer of its own already.
 #[derive(Clone, Copy)]
@@ -24,7 +26,7 @@ pub struct Dressed;
 pub(super) async fn dress(State(state): State<AppState>, request: Request, next: Next) -> Response {
     let door = Door::of(request.headers());
     let method = request.method().clone();
-    let uri = request.uri().clone();
+    let visit = Visit::of(request.headers(), request.uri());
     let reference = request.extensions().get::<RequestId>().cloned();
     let mut response = next.run(request).await;
     let status = response.status();
@@ -43,15 +45,23 @@ pub(super) async fn dress(State(state): State<AppState>, request: Request, next:
         .unwrap_or_else(|| bare(status));
     let mut dressed = match door {
         Door::Browser => {
+            let may_work_in_a_moment = matches!(
+                problem.kind,
+                Kind::RateLimited | Kind::Internal | Kind::Unavailable
+            );
             let view = ErrorView {
                 status: problem.kind.status().as_u16(),
-                title: title(problem.kind).to_owned(),
-                message: problem.message.clone(),
+                title: Message::from(title(problem.kind)).in_language(visit.language),
+                message: problem.tell(Listener::Person(visit.language)).message,
                 reference: reference.map(|RequestId(id)| id),
+                again: may_work_in_a_moment.then(|| visit.back()),
             };
-            pages::error(&state, uri, view).await
+            pages::error(&state, &visit, view).await
         }
-        Door::Program { .. } => problem.clone().into_json(),
+        Door::Program { from_page: false } => problem.clone().into_json(Listener::Program),
+        Door::Program { from_page: true } => {
+            problem.clone().into_json(Listener::Person(visit.language))
+        }
     };
     problem.add_headers(door.keeps_session(), &mut dressed);
     // What was there to say beside the body: Allow, Set-Cookie, Retry-After.
@@ -72,7 +82,7 @@ pub(super) fn panicked(panic: Box<dyn Any + Send + 'static>) -> Response {
 /// What is answered when even the page that says so panics.
 pub(super) fn panicked_again(panic: Box<dyn Any + Send + 'static>) -> Response {
     report(&*panic);
-    Problem::internal().into_json()
+    Problem::internal().into_json(Listener::Program)
 }
 
 fn report(panic: &(dyn Any + Send)) {
@@ -86,38 +96,29 @@ fn report(panic: &(dyn Any + Send)) {
 
 fn bare(status: StatusCode) -> Problem {
     match status {
-        StatusCode::NOT_FOUND => Problem::new(
-            Kind::NotFound,
-            "There is nothing at this address. Check it, or begin at the start.",
-        ),
-        StatusCode::METHOD_NOT_ALLOWED => Problem::new(
-            Kind::MethodNotAllowed,
-            "This method is not allowed here: the Allow header names those that are.",
-        ),
-        StatusCode::PAYLOAD_TOO_LARGE => Problem::new(
-            Kind::TooLarge,
-            "The request is too large: 64 KiB are allowed.",
-        ),
+        StatusCode::NOT_FOUND => Problem::new(Kind::NotFound, key::ERROR_NOT_FOUND),
+        StatusCode::METHOD_NOT_ALLOWED => Problem::new(Kind::MethodNotAllowed, key::ERROR_METHOD),
+        StatusCode::PAYLOAD_TOO_LARGE => Problem::new(Kind::TooLarge, key::ERROR_REQUEST_TOO_LARGE),
         // The sessions' layer leaves a bare 500 when the store fails.
         StatusCode::INTERNAL_SERVER_ERROR | StatusCode::SERVICE_UNAVAILABLE => {
             Problem::unavailable(std::time::Duration::from_secs(5))
         }
         status if status.is_client_error() => {
-            Problem::new(Kind::BadRequest, "The request could not be understood.")
+            Problem::new(Kind::BadRequest, key::ERROR_BAD_REQUEST)
         }
         _ => Problem::internal(),
     }
 }
 
-fn title(kind: Kind) -> &'static str {
+fn title(kind: Kind) -> Key {
     match kind {
-        Kind::NotFound => "Page not found",
-        Kind::RateLimited => "Too many attempts",
-        Kind::Unavailable => "Not right now",
-        Kind::Internal => "Something went wrong",
-        Kind::CrossSite => "Sent from another site",
-        Kind::TooLarge | Kind::UriTooLong | Kind::HeadersTooLarge => "Too large",
-        Kind::RequestTimeout => "Too slow",
-        _ => "That did not work",
+        Kind::NotFound => key::ERROR_TITLE_NOT_FOUND,
+        Kind::RateLimited => key::ERROR_TITLE_RATE_LIMITED,
+        Kind::Unavailable => key::ERROR_TITLE_UNAVAILABLE,
+        Kind::Internal => key::ERROR_TITLE_INTERNAL,
+        Kind::CrossSite => key::ERROR_TITLE_CROSS_SITE,
+        Kind::TooLarge | Kind::UriTooLong | Kind::HeadersTooLarge => key::ERROR_TITLE_TOO_LARGE,
+        Kind::RequestTimeout => key::ERROR_TITLE_TOO_SLOW,
+        _ => key::ERROR_TITLE_OTHER,
     }
 }

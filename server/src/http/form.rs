@@ -8,12 +8,12 @@ use axum::extract::{FromRequest, Request};
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;
-use latchkey_app::view::FieldErrors;
+use latchkey_app::texts::{Message, key};
 use percent_encoding::percent_decode;
 use tokio::time::timeout;
 use zeroize::Zeroizing;
 
-use super::answer::{Kind, Problem};
+use super::answer::{Faults, Kind, Problem};
 use super::state::AppState;
 
 const FORM: &str = "application/x-www-form-urlencoded";
@@ -30,11 +30,8 @@ impl Form {
         let mut values = self.0.iter().filter(|(known, _)| known == name);
         let first = values.next().map(|(_, value)| value.as_str());
         if values.next().is_some() {
-            let fields = field_error(
-                name,
-                format!("The field {name} is there twice: send it once."),
-            );
-            return Err(Problem::in_fields(Kind::BadRequest, fields));
+            let faults = fault_of(name, key::ERROR_FIELD_TWICE.with("field", name));
+            return Err(Problem::in_fields(Kind::BadRequest, faults));
         }
         Ok(first)
     }
@@ -45,8 +42,8 @@ impl Form {
     /// When it is not there, or there twice.
     pub fn required(&self, name: &str) -> Result<&str, Problem> {
         self.field(name)?.ok_or_else(|| {
-            let fields = field_error(name, format!("The field {name} is missing."));
-            Problem::in_fields(Kind::BadRequest, fields)
+            let faults = fault_of(name, key::ERROR_FIELD_MISSING.with("field", name));
+            Problem::in_fields(Kind::BadRequest, faults)
         })
     }
 
@@ -77,25 +74,20 @@ impl FromRequest<AppState> for Form {
         if !is_form {
             return Err(Problem::new(
                 Kind::UnsupportedMediaType,
-                format!("Send the fields as a form: Content-Type: {FORM}."),
+                key::ERROR_NOT_A_FORM.with("type", FORM),
             ));
         }
         let body = timeout(state.time_limits.body, Bytes::from_request(request, state))
             .await
-            .map_err(|_| Problem::new(Kind::RequestTimeout, "The form took too long to arrive."))?
+            .map_err(|_| Problem::new(Kind::RequestTimeout, key::ERROR_FORM_SLOW))?
             .map_err(|rejection| {
                 if rejection.into_response().status() == StatusCode::PAYLOAD_TOO_LARGE {
-                    Problem::new(Kind::TooLarge, "The form is too large: 64 KiB are allowed.")
+                    Problem::new(Kind::TooLarge, key::ERROR_FORM_TOO_LARGE)
                 } else {
-                    Problem::new(Kind::BadRequest, "The form did not arrive whole.")
+                    Problem::new(Kind::BadRequest, key::ERROR_FORM_CUT)
                 }
             })?;
-        Self::parse(&body).ok_or_else(|| {
-            Problem::new(
-                Kind::BadRequest,
-                "The form is not percent-encoded UTF-8: write % as %25 (curl --data-urlencode does it).",
-            )
-        })
+        Self::parse(&body).ok_or_else(|| Problem::new(Kind::BadRequest, key::ERROR_FORM_ENCODING))
     }
 }
 
@@ -118,14 +110,14 @@ fn decode(text: &[u8]) -> Option<Zeroizing<String>> {
     is_whole.then(|| Zeroizing::new(decoded.into_owned()))
 }
 
-fn field_error(name: &str, sentence: String) -> FieldErrors {
-    let mut fields = FieldErrors::default();
+fn fault_of(name: &str, message: Message) -> Faults {
+    let mut faults = Faults::default();
     match name {
-        "email" => fields.email = Some(sentence),
-        "password" => fields.password = Some(sentence),
-        _ => fields.verification_code = Some(sentence),
+        "email" => faults.email = Some(message),
+        "password" => faults.password = Some(message),
+        _ => faults.verification_code = Some(message),
     }
-    fields
+    faults
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use chrono::Duration;
+use latchkey_app::texts::{Message, key};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -48,9 +49,9 @@ pub async fn ready(State(store): State<Arc<Store>>, State(state): State<AppState
         .failing_since(now)
         .map_or(Duration::zero(), |since| now - since);
     let reason = match store.probe().await {
-        Ok(()) if failing_for > RELAY_AWAY => format!(
-            "The relay has taken no mail for {} minutes: look at the log.",
-            failing_for.num_minutes()
+        Ok(()) if failing_for > RELAY_AWAY => key::ERROR_RELAY_AWAY.with(
+            "minutes",
+            u64::try_from(failing_for.num_minutes()).unwrap_or(0),
         ),
         Ok(()) => {
             return Json(Health {
@@ -61,12 +62,10 @@ pub async fn ready(State(store): State<Arc<Store>>, State(state): State<AppState
         }
         Err(error) => {
             tracing::error!(%error, "the store does not take writes");
-            "The store does not take writes: look at the log.".to_owned()
+            Message::from(key::ERROR_STORE_AWAY)
         }
     };
-    Problem {
-        retry_after: Some(std::time::Duration::from_secs(10)),
-        ..Problem::new(Kind::Unavailable, reason)
-    }
-    .into_response()
+    Problem::new(Kind::Unavailable, reason)
+        .until(std::time::Duration::from_secs(10))
+        .into_response()
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use latchkey_app::texts::key;
 use tokio::time::timeout;
 
 use super::answer::{Kind, Problem};
@@ -58,16 +59,14 @@ impl Default for TimeLimits {
 pub(super) async fn check_head(request: Request, next: Next) -> Response {
     let uri = request.uri().path_and_query();
     if uri.is_some_and(|uri| uri.as_str().len() > MAX_URI) {
-        let sentence = "The address of this request is too long: 8 KiB are allowed.";
-        return Problem::new(Kind::UriTooLong, sentence).into_response();
+        return Problem::new(Kind::UriTooLong, key::ERROR_URI_TOO_LONG).into_response();
     }
     let fields = request.headers().iter();
     let size: usize = fields
         .map(|(name, value)| name.as_str().len() + value.len() + FIELD_OVERHEAD)
         .sum();
     if size > MAX_HEADERS {
-        let sentence = "The header fields of this request are too large: 16 KiB are allowed.";
-        return Problem::new(Kind::HeadersTooLarge, sentence).into_response();
+        return Problem::new(Kind::HeadersTooLarge, key::ERROR_HEADERS_TOO_LARGE).into_response();
     }
     next.run(request).await
 }
@@ -82,13 +81,8 @@ pub(super) async fn answer_in_time(
         .await
         .unwrap_or_else(|_| {
             tracing::error!("a request took too long");
-            Problem {
-                retry_after: Some(Duration::from_secs(5)),
-                ..Problem::new(
-                    Kind::Unavailable,
-                    "This took too long here. Please try again in a moment.",
-                )
-            }
-            .into_response()
+            Problem::new(Kind::Unavailable, key::ERROR_TOOK_TOO_LONG)
+                .until(Duration::from_secs(5))
+                .into_response()
         })
 }

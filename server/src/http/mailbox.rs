@@ -233,7 +233,7 @@ mod tests {
                 reference: "K7QD".to_owned(),
                 ttl_seconds: 60,
                 disown_token: LinkToken("AbCdEfGhIjKlMnOpQrStUvWxYz0".to_owned()),
-                language: Language::English,
+                language: Language::En,
             };
             let now = DateTime::from_timestamp(1_780_000_000, 0).unwrap();
             mailbox.deliver(&composer.compose(&letter, &format!("m{n}"), now).unwrap());

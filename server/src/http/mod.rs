@@ -9,19 +9,22 @@ mod basic_auth;
 mod claim;
 mod client_address;
 mod connections;
+mod correct;
 mod cross_site;
 mod door;
 mod errors;
 mod form;
 mod headers;
 mod health;
-mod language;
 mod limits;
+mod login;
+mod logout;
 pub mod mailbox;
 mod not_me;
 mod openapi;
 mod pages;
 mod places;
+mod preferences;
 mod register;
 mod resend;
 mod session;
@@ -29,6 +32,7 @@ mod state;
 mod static_files;
 mod to_https;
 mod verify;
+mod visit;
 
 pub use client_address::TrustedProxies;
 pub use connections::Gate;
@@ -70,23 +74,34 @@ pub fn router(
         .route("/register", get(pages::register))
         .route("/verify", get(pages::verify))
         .route("/welcome", get(pages::welcome))
+        .route("/login", get(pages::login))
         .route("/not-me", get(not_me::ask))
         .layer(CompressionLayer::new());
     let deeds = Router::new()
         .route("/register", post(register::register))
         .route("/verify", post(verify::verify))
         .route("/resend", post(resend::resend))
+        .route("/correct", post(correct::correct))
+        .route("/login", post(login::login))
+        .route("/logout", post(logout::logout))
         .route("/claim", get(claim::claim))
         .route("/not-me", post(not_me::disown))
         .layer(DefaultBodyLimit::max(limits::MAX_BODY));
     let mut router = pages
         .merge(deeds)
         .layer(sessions)
+        .route(
+            "/preferences",
+            post(preferences::choose).layer(DefaultBodyLimit::max(limits::MAX_BODY)),
+        )
         .route("/openapi.json", get(openapi::document))
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
-        .fallback(static_files::serve)
-        .with_state(state.clone());
+        .fallback(static_files::serve);
+    if state.is_development {
+        router = router.route("/dev/components", get(pages::components));
+    }
+    let mut router = router.with_state(state.clone());
     if let Some(mailbox) = development_mailbox {
         router = router.merge(mailbox::router(mailbox));
     }

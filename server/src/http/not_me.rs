@@ -6,8 +6,9 @@
 
 use axum::Extension;
 use axum::extract::State;
-use axum::http::{StatusCode, Uri};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
+use latchkey_app::texts::key;
 use latchkey_app::view::NotMeView;
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -17,6 +18,7 @@ use super::door::Door;
 use super::form::Form;
 use super::pages;
 use super::state::AppState;
+use super::visit::Visit;
 use crate::network::ClientNetwork;
 use crate::registration::DisownToken;
 
@@ -46,11 +48,11 @@ pub struct NotMeForm {
         (status = 410, description = "The page: the link is used up, or its sign-up is over", body = String, content_type = "text/html"),
         (status = 503, description = "`unavailable`", body = Failure, headers(("Retry-After" = u64, description = "Seconds"))),
     ))]
-pub async fn ask(State(state): State<AppState>, uri: Uri) -> Result<Response, Problem> {
-    if uri.query() == Some(DONE) {
-        return Ok(pages::not_me(&state, uri, StatusCode::OK, NotMeView::Done).await);
+pub async fn ask(State(state): State<AppState>, visit: Visit) -> Result<Response, Problem> {
+    if visit.uri.query() == Some(DONE) {
+        return Ok(pages::not_me(&state, &visit, StatusCode::OK, NotMeView::Done).await);
     }
-    let token = uri.query().and_then(|query| {
+    let token = visit.uri.query().and_then(|query| {
         let mut pairs = url::form_urlencoded::parse(query.as_bytes());
         pairs.find_map(|(name, value)| (name == "t").then(|| value.into_owned()))
     });
@@ -70,7 +72,7 @@ pub async fn ask(State(state): State<AppState>, uri: Uri) -> Result<Response, Pr
         ),
         _ => (StatusCode::GONE, NotMeView::Stale),
     };
-    Ok(pages::not_me(&state, uri, status, view).await)
+    Ok(pages::not_me(&state, &visit, status, view).await)
 }
 
 /// Stop a sign-up that was made with one's address without asking: no code opens it any more, and
@@ -94,14 +96,14 @@ pub async fn disown(
     State(state): State<AppState>,
     Extension(network): Extension<ClientNetwork>,
     door: Door,
-    uri: Uri,
+    visit: Visit,
     form: Result<Form, Problem>,
 ) -> Response {
     match (attempt(&state, network, form).await, door) {
         (Ok(_), Door::Browser) => Redirect::to(&format!("/not-me?{DONE}")).into_response(),
         (Ok(success), Door::Program { .. }) => success.into_response(),
         (Err(problem), Door::Browser) if problem.kind == Kind::LinkStale => {
-            pages::not_me(&state, uri, problem.kind.status(), NotMeView::Stale).await
+            pages::not_me(&state, &visit, problem.kind.status(), NotMeView::Stale).await
         }
         (Err(problem), _) => problem.into_response(),
     }
@@ -120,9 +122,6 @@ async fn attempt(
     if disowned {
         Ok(Success::new("The sign-up is stopped."))
     } else {
-        Err(Problem::new(
-            Kind::LinkStale,
-            "This link is used up, or its sign-up is over: there is nothing left to stop.",
-        ))
+        Err(Problem::new(Kind::LinkStale, key::ERROR_LINK_STALE))
     }
 }

@@ -4,38 +4,42 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::header::{CONTENT_SECURITY_POLICY, VARY};
-use axum::http::{HeaderValue, StatusCode, Uri};
+use axum::http::header::{CONTENT_LANGUAGE, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, VARY};
+use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Redirect, Response};
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Datelike, Timelike, Utc};
+use http_body_util::BodyExt;
+use latchkey_app::language::Language;
 use latchkey_app::shell;
+use latchkey_app::texts::{Message, key};
 use latchkey_app::view::{
-    ErrorView, MailState, NotMeView, Notice, PendingClaim, RegisterView, Tone, VerifyView,
-    WelcomeView,
+    ErrorView, LoginView, MailState, Moment, NotMeView, Notice, PendingClaim, Preferences,
+    RegisterView, Tone, VerifyView, WelcomeView,
 };
 use leptos::nonce::use_nonce;
 use leptos::prelude::{expect_context, provide_context};
 use leptos_axum::ResponseOptions;
 use tower_sessions::Session;
 
-use super::answer::{Failure, Problem};
+use super::answer::{Failure, Listener, Problem};
 use super::errors::Dressed;
 use super::session::Remembered;
 use super::state::AppState;
+use super::visit::Visit;
 use crate::registration::Registration;
 use crate::store::Claim;
 
 /// `GET /`
-pub async fn home(State(state): State<AppState>, uri: Uri) -> Response {
-    render(&state, uri, StatusCode::OK, ()).await
+pub async fn home(State(state): State<AppState>, visit: Visit) -> Response {
+    render(&state, &visit, StatusCode::OK, ()).await
 }
 
 /// The page to sign up on.
 #[utoipa::path(get, path = "/register", tag = "pages",
     responses((status = 200, description = "The page", body = String, content_type = "text/html")))]
-pub async fn register(State(state): State<AppState>, uri: Uri) -> Response {
+pub async fn register(State(state): State<AppState>, visit: Visit) -> Response {
     let view = register_view(&state);
-    render(&state, uri, StatusCode::OK, view).await
+    render(&state, &visit, StatusCode::OK, view).await
 }
 
 /// The page to enter a code on.
@@ -47,21 +51,26 @@ pub async fn register(State(state): State<AppState>, uri: Uri) -> Response {
 pub async fn verify(
     State(state): State<AppState>,
     session: Session,
-    uri: Uri,
+    visit: Visit,
 ) -> Result<Response, Problem> {
     let remembered = Remembered::of(&session).await?;
-    let view = verify_view(&state, &remembered).await?;
-    Ok(verify_page(&state, uri, StatusCode::OK, view).await)
+    let view = verify_view(&state, visit.language, &remembered).await?;
+    Ok(verify_page(&state, &visit, StatusCode::OK, view).await)
 }
 
-/// `GET /welcome`: for who has an account; others have a code to enter first.
+/// `GET /welcome`: for who is signed in; others have a code to enter first, or a password.
 pub async fn welcome(
     State(state): State<AppState>,
     session: Session,
-    uri: Uri,
+    visit: Visit,
 ) -> Result<Response, Problem> {
-    let Some(owner) = Remembered::of(&session).await?.account else {
-        return Ok(Redirect::to("/verify").into_response());
+    let remembered = Remembered::of(&session).await?;
+    let Some(owner) = remembered.account else {
+        let elsewhere = match remembered.claim {
+            Some(_) => "/verify",
+            None => "/login",
+        };
+        return Ok(Redirect::to(elsewhere).into_response());
     };
     let account = state
         .store
@@ -73,30 +82,76 @@ pub async fn welcome(
     };
     let view = WelcomeView {
         email: account.typed_address,
+        verified_at: moment(account.verified_at),
     };
-    Ok(render(&state, uri, StatusCode::OK, view).await)
+    Ok(render(&state, &visit, StatusCode::OK, view).await)
+}
+
+/// The page to sign in on.
+#[utoipa::path(get, path = "/login", tag = "pages",
+    responses(
+        (status = 200, description = "The page", body = String, content_type = "text/html"),
+        (status = 303, description = "To `/welcome`: this session is signed in"),
+        (status = 503, description = "`unavailable`", body = Failure, headers(("Retry-After" = u64, description = "Seconds"))),
+    ))]
+pub async fn login(
+    State(state): State<AppState>,
+    session: Session,
+    visit: Visit,
+) -> Result<Response, Problem> {
+    if Remembered::of(&session).await?.account.is_some() {
+        return Ok(Redirect::to("/welcome").into_response());
+    }
+    let mut view = LoginView::default();
+    if visit.uri.query() == Some("signed-out") {
+        view.notice = Some(Notice {
+            tone: Tone::Information,
+            text: Message::from(key::LOGIN_SIGNED_OUT).in_language(visit.language),
+        });
+    }
+    Ok(render(&state, &visit, StatusCode::OK, view).await)
+}
+
+/// `GET /dev/components`, in development: the parts that pages are made of.
+pub async fn components(State(state): State<AppState>, visit: Visit) -> Response {
+    render(&state, &visit, StatusCode::OK, ()).await
+}
+
+/// The sign-in page, back with what is wrong.
+pub(super) async fn login_again(
+    state: &AppState,
+    visit: &Visit,
+    email: String,
+    problem: &Problem,
+) -> Response {
+    let mut view = LoginView {
+        email,
+        ..LoginView::default()
+    };
+    view.refused(&problem.tell(Listener::Person(visit.language)));
+    render(state, visit, problem.kind.status(), view).await
 }
 
 /// The page for whoever did not sign up.
 pub(super) async fn not_me(
     state: &AppState,
-    uri: Uri,
+    visit: &Visit,
     status: StatusCode,
     view: NotMeView,
 ) -> Response {
-    render(state, uri, status, view).await
+    render(state, visit, status, view).await
 }
 
 /// A page that says that something did not work.
-pub(super) async fn error(state: &AppState, uri: Uri, view: ErrorView) -> Response {
+pub(super) async fn error(state: &AppState, visit: &Visit, view: ErrorView) -> Response {
     let status = StatusCode::from_u16(view.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    render(state, uri, status, view).await
+    render(state, visit, status, view).await
 }
 
 /// The register page, back with what is wrong.
 pub(super) async fn register_again(
     state: &AppState,
-    uri: Uri,
+    visit: &Visit,
     email: String,
     problem: &Problem,
 ) -> Response {
@@ -104,30 +159,35 @@ pub(super) async fn register_again(
         email,
         ..register_view(state)
     };
-    view.refused(&problem.for_page());
+    view.refused(&problem.tell(Listener::Person(visit.language)));
     let status = problem.kind.status();
-    render(state, uri, status, view).await
+    render(state, visit, status, view).await
 }
 
 /// The verify page, back with what is wrong.
 pub(super) async fn verify_again(
     state: &AppState,
     session: &Session,
-    uri: Uri,
+    visit: &Visit,
     email: String,
     problem: &Problem,
 ) -> Result<Response, Problem> {
     let remembered = Remembered::of(session).await?;
     let mut view = VerifyView {
         email,
-        ..verify_view(state, &remembered).await?
+        ..verify_view(state, visit.language, &remembered).await?
     };
-    view.refused(&problem.for_page());
-    Ok(verify_page(state, uri, problem.kind.status(), view).await)
+    view.refused(&problem.tell(Listener::Person(visit.language)));
+    Ok(verify_page(state, visit, problem.kind.status(), view).await)
 }
 
-async fn verify_page(state: &AppState, uri: Uri, status: StatusCode, view: VerifyView) -> Response {
-    render(state, uri, status, view).await
+async fn verify_page(
+    state: &AppState,
+    visit: &Visit,
+    status: StatusCode,
+    view: VerifyView,
+) -> Response {
+    render(state, visit, status, view).await
 }
 
 fn register_view(state: &AppState) -> RegisterView {
@@ -137,7 +197,11 @@ fn register_view(state: &AppState) -> RegisterView {
     }
 }
 
-async fn verify_view(state: &AppState, remembered: &Remembered) -> Result<VerifyView, Problem> {
+async fn verify_view(
+    state: &AppState,
+    language: Language,
+    remembered: &Remembered,
+) -> Result<VerifyView, Problem> {
     let mut view = VerifyView {
         code_digits: state.code_digits,
         ..VerifyView::default()
@@ -154,11 +218,22 @@ async fn verify_view(state: &AppState, remembered: &Remembered) -> Result<Verify
         if view.claim.is_none() {
             view.notice = Some(Notice {
                 tone: Tone::Information,
-                text: "The sign-up that this browser began is over.".to_owned(),
+                text: Message::from(key::VERIFY_OVER).in_language(language),
             });
         }
     }
     Ok(view)
+}
+
+/// A moment in parts, for a page to write in its language.
+fn moment(at: DateTime<Utc>) -> Moment {
+    Moment {
+        year: u64::try_from(at.year()).unwrap_or(0),
+        month: at.month().into(),
+        day: at.day().into(),
+        hour: at.hour().into(),
+        minute: at.minute().into(),
+    }
 }
 
 /// A claim as its own browser may see it.
@@ -190,15 +265,21 @@ pub(super) fn pending(
 /// Draws the page of this path, with `view` in its context.
 async fn render(
     state: &AppState,
-    uri: Uri,
+    visit: &Visit,
     status: StatusCode,
     view: impl Clone + Send + Sync + 'static,
 ) -> Response {
     let options = state.leptos.clone();
     let site = Arc::clone(&state.site);
+    let preferences = Preferences {
+        language: visit.language,
+        theme: visit.theme,
+        back: visit.back(),
+    };
     let draw = leptos_axum::render_app_async_with_context(
         move || {
             provide_context((*site).clone());
+            provide_context(preferences.clone());
             provide_context(view.clone());
             if let Some(policy) = content_security_policy() {
                 expect_context::<ResponseOptions>().insert_header(CONTENT_SECURITY_POLICY, policy);
@@ -207,15 +288,32 @@ async fn render(
         move || shell(options.clone()),
     );
     let mut request = Request::new(Body::empty());
-    *request.uri_mut() = uri;
-    let mut response = draw(request).await;
+    *request.uri_mut() = visit.uri.clone();
+    let mut response = valid(draw(request).await).await;
     *response.status_mut() = status;
     // GET and POST of one path answer by `Accept`; nothing of it is kept, but say so.
-    response
-        .headers_mut()
-        .insert(VARY, HeaderValue::from_static("Accept, Cookie"));
+    let vary = HeaderValue::from_static("Accept, Accept-Language, Cookie");
+    response.headers_mut().insert(VARY, vary);
+    let language = HeaderValue::from_static(visit.language.tag());
+    response.headers_mut().insert(CONTENT_LANGUAGE, language);
     response.extensions_mut().insert(Dressed);
     response
+}
+
+/// Leptos marks places with `<!>`, which HTML's parser reads as an empty comment and complains of.
+/// Nothing else can look like one: text and attributes are escaped.
+async fn valid(page: Response) -> Response {
+    let (mut head, body) = page.into_parts();
+    let html = match body.collect().await {
+        Ok(body) => body.to_bytes(),
+        Err(error) => {
+            tracing::error!(%error, "a page could not be drawn");
+            return Problem::internal().into_response();
+        }
+    };
+    let html = String::from_utf8_lossy(&html).replace("<!>", "<!---->");
+    head.headers.remove(CONTENT_LENGTH);
+    Response::from_parts(head, Body::from(html))
 }
 
 /// Scripts need this page's nonce; `cargo leptos watch` reloads pages through a socket of its own.

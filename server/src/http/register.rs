@@ -2,22 +2,21 @@
 
 use axum::Extension;
 use axum::extract::State;
-use axum::http::Uri;
 use axum::response::{IntoResponse, Redirect, Response};
-use latchkey_app::domain::EmailAddress;
+use latchkey_app::domain::{EmailAddress, PasswordError};
 use latchkey_app::language::Language;
-use latchkey_app::view::FieldErrors;
+use latchkey_app::texts::{Message, key};
 use serde::Deserialize;
 use tower_sessions::Session;
 use utoipa::ToSchema;
 
-use super::answer::{Failure, Kind, Problem, Success};
+use super::answer::{Failure, Faults, Kind, Problem, Success};
 use super::door::Door;
 use super::form::Form;
-use super::language::Preferred;
 use super::pages;
 use super::session::{Begun, Remembered};
 use super::state::AppState;
+use super::visit::Visit;
 use crate::network::ClientNetwork;
 use crate::registration::RegisterOutcome;
 
@@ -67,10 +66,9 @@ pub struct RegisterForm {
 pub async fn register(
     State(state): State<AppState>,
     Extension(network): Extension<ClientNetwork>,
-    Preferred(language): Preferred,
     door: Door,
     session: Session,
-    uri: Uri,
+    visit: Visit,
     form: Result<Form, Problem>,
 ) -> Response {
     let typed = form
@@ -81,14 +79,14 @@ pub async fn register(
         .to_owned();
     let asked = Asked {
         network,
-        language,
+        language: visit.language,
         door,
     };
     match (attempt(&state, asked, &session, form).await, door) {
         (Ok(_), Door::Browser) => Redirect::to("/verify").into_response(),
         (Ok(success), Door::Program { .. }) => success.into_response(),
         (Err(problem), Door::Browser) => {
-            let mut page = pages::register_again(&state, uri, typed, &problem).await;
+            let mut page = pages::register_again(&state, &visit, typed, &problem).await;
             problem.add_headers(true, &mut page);
             page
         }
@@ -118,12 +116,12 @@ async fn attempt(
     let (email, password) = match (email, password) {
         (Ok(email), Ok(password)) => (email, password),
         (email, password) => {
-            let fields = FieldErrors {
-                email: email.err().map(|error| error.to_string()),
-                password: password.err().map(|error| error.to_string()),
-                ..FieldErrors::default()
+            let faults = Faults {
+                email: email.err().map(|error| Message::from(error.key())),
+                password: password.err().map(PasswordError::message),
+                ..Faults::default()
             };
-            return Err(Problem::in_fields(Kind::Invalid, fields));
+            return Err(Problem::in_fields(Kind::Invalid, faults));
         }
     };
     match state
@@ -132,10 +130,7 @@ async fn attempt(
         .await?
     {
         RegisterOutcome::Limited(limited) => Err(Problem::limited(limited, state.clock.now())),
-        RegisterOutcome::EmailTaken => Err(Problem::new(
-            Kind::EmailTaken,
-            "This address has an account already. Use another address, or sign in.",
-        )),
+        RegisterOutcome::EmailTaken => Err(Problem::new(Kind::EmailTaken, key::ERROR_EMAIL_TAKEN)),
         RegisterOutcome::Accepted { claim, code } => {
             if asked.door.keeps_session() {
                 let remembered = Remembered {

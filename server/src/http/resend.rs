@@ -2,8 +2,8 @@
 
 use axum::Extension;
 use axum::extract::State;
-use axum::http::Uri;
 use axum::response::{IntoResponse, Redirect, Response};
+use latchkey_app::texts::key;
 use serde::Deserialize;
 use tower_sessions::Session;
 use utoipa::ToSchema;
@@ -14,6 +14,7 @@ use super::form::Form;
 use super::pages;
 use super::session::Remembered;
 use super::state::AppState;
+use super::visit::Visit;
 use crate::network::ClientNetwork;
 use crate::registration::ResendOutcome;
 
@@ -53,14 +54,14 @@ pub async fn resend(
     Extension(network): Extension<ClientNetwork>,
     door: Door,
     session: Session,
-    uri: Uri,
+    visit: Visit,
     form: Result<Form, Problem>,
 ) -> Response {
     match (attempt(&state, network, &session, form).await, door) {
         (Ok(_), Door::Browser) => Redirect::to("/verify").into_response(),
         (Ok(success), Door::Program { .. }) => success.into_response(),
         (Err(problem), Door::Browser) => {
-            match pages::verify_again(&state, &session, uri, String::new(), &problem).await {
+            match pages::verify_again(&state, &session, &visit, String::new(), &problem).await {
                 Ok(mut page) => {
                     problem.add_headers(true, &mut page);
                     page
@@ -79,10 +80,7 @@ async fn attempt(
     form: Result<Form, Problem>,
 ) -> Result<Success, Problem> {
     let Some(begun) = Remembered::of(session).await?.claim else {
-        return Err(Problem::new(
-            Kind::CodeStale,
-            "This browser has no sign-up under way. Please sign up first.",
-        ));
+        return Err(Problem::new(Kind::CodeStale, key::ERROR_NO_SIGN_UP));
     };
     begun.check(form?.field("reference")?)?;
     match state.registration.resend(&begun.id, network).await? {
@@ -95,19 +93,9 @@ async fn attempt(
             ..Success::new("Your code was sent via email")
         }),
         ResendOutcome::TooSoon { retry_after, .. } => {
-            let seconds = retry_after.as_secs_f64().ceil();
-            Err(Problem {
-                retry_after: Some(retry_after),
-                ..Problem::new(
-                    Kind::RateLimited,
-                    format!("A mail was asked for a moment ago. Please wait {seconds} seconds."),
-                )
-            })
+            Err(Problem::too_soon(key::LIMITED_COOLDOWN, retry_after))
         }
         ResendOutcome::Limited(limited) => Err(Problem::limited(limited, state.clock.now())),
-        ResendOutcome::Gone => Err(Problem::new(
-            Kind::CodeStale,
-            "This sign-up is over. Please sign up again.",
-        )),
+        ResendOutcome::Gone => Err(Problem::new(Kind::CodeStale, key::ERROR_SIGN_UP_OVER)),
     }
 }

@@ -1,6 +1,7 @@
 //! What a browser's session remembers.
 
 use chrono::{DateTime, Utc};
+use latchkey_app::texts::key;
 use serde::{Deserialize, Serialize};
 use time::{Duration, OffsetDateTime};
 use tower_sessions::session::Record;
@@ -55,6 +56,16 @@ impl Remembered {
         session.cycle_id().await.map_err(failed)?;
         session.insert(KEY, self).await.map_err(failed)
     }
+
+    /// Remembers this under the same id: no right is gained by it.
+    pub async fn go_on(&self, session: &Session) -> Result<(), Problem> {
+        session.insert(KEY, self).await.map_err(failed)
+    }
+}
+
+/// Ends a session: whoever comes with its id again is nobody. It never lingers.
+pub async fn forget(session: &Session) -> Result<(), Problem> {
+    session.flush().await.map_err(failed)
 }
 
 /// How long an id that has been replaced is still known, with what it knew.
@@ -62,13 +73,18 @@ const LINGER: Duration = Duration::seconds(30);
 
 /// A double click, or a second tab, asks with the id that the first answer is just replacing. It
 /// must find what it knew, or the browser would be told that it has no sign-up and to forget the
-/// new id. Nothing is gained by it: the old id proves no more than it did before.
+/// new id. Nothing is gained by it: the old id proves no more than it did before, and no account,
+/// so that nobody stays signed in by it who signs out.
 pub async fn linger(
     sessions: &SessionRecords,
     old: Option<session::Id>,
     remembered: &Remembered,
     now: DateTime<Utc>,
 ) -> Result<(), Problem> {
+    let remembered = Remembered {
+        claim: remembered.claim.clone(),
+        account: None,
+    };
     let (Some(id), Ok(value)) = (old, serde_json::to_value(remembered)) else {
         return Ok(());
     };
@@ -92,10 +108,9 @@ impl Begun {
     /// When it means another, begun earlier in this browser.
     pub fn check(&self, reference: Option<&str>) -> Result<(), Problem> {
         match reference {
-            Some(reference) if reference != self.reference => Err(Problem::new(
-                Kind::OtherSignUp,
-                "This browser has begun another sign-up since. Open this page again to go on with that one.",
-            )),
+            Some(reference) if reference != self.reference => {
+                Err(Problem::new(Kind::OtherSignUp, key::ERROR_OTHER_SIGN_UP))
+            }
             _ => Ok(()),
         }
     }
@@ -103,11 +118,5 @@ impl Begun {
 
 fn failed(error: session::Error) -> Problem {
     tracing::error!(%error, "a session could not be read or written");
-    Problem {
-        retry_after: Some(std::time::Duration::from_secs(5)),
-        ..Problem::new(
-            Kind::Unavailable,
-            "Your browser's session could not be read or written. Please try again in a moment.",
-        )
-    }
+    Problem::new(Kind::Unavailable, key::ERROR_SESSION).until(std::time::Duration::from_secs(5))
 }

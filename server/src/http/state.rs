@@ -29,6 +29,8 @@ pub struct AppState {
     pub code_digits: u8,
     /// Whether the answer to a sign-up holds the code.
     pub expose_code: bool,
+    /// Whether there are pages for developers.
+    pub is_development: bool,
     pub origin: Arc<PublicOrigin>,
     pub trusted_proxies: Arc<TrustedProxies>,
     pub time_limits: TimeLimits,

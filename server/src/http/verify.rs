@@ -2,27 +2,25 @@
 
 use axum::Extension;
 use axum::extract::State;
-use axum::http::{HeaderMap, Uri};
+use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Redirect, Response};
 use latchkey_app::domain::{EmailAddress, Password, VerificationCode, VerificationCodeError};
-use latchkey_app::view::FieldErrors;
+use latchkey_app::texts::{Message, key};
 use serde::Deserialize;
 use tower_sessions::Session;
 use utoipa::ToSchema;
 
-use super::answer::{Failure, Kind, Problem, Success};
+use super::answer::{Failure, Faults, Kind, Problem, Success};
 use super::basic_auth::BasicAuth;
 use super::door::Door;
 use super::form::Form;
 use super::pages;
 use super::session::{Owner, Remembered, linger};
 use super::state::AppState;
+use super::visit::Visit;
 use crate::network::ClientNetwork;
 use crate::registration::{Credentials, VerifyOutcome};
 use crate::store::SessionRecords;
-
-const STALE: &str =
-    "The verification code is stale. Please retry calling /register to get a new code.";
 
 /// The form of a verification.
 #[derive(Deserialize, ToSchema)]
@@ -68,7 +66,7 @@ pub async fn verify(
     Extension(network): Extension<ClientNetwork>,
     door: Door,
     session: Session,
-    uri: Uri,
+    visit: Visit,
     headers: HeaderMap,
     form: Result<Form, Problem>,
 ) -> Response {
@@ -90,7 +88,7 @@ pub async fn verify(
             if problem.kind == Kind::AlreadyVerified && remembered.account.is_some() {
                 return Redirect::to("/welcome").into_response();
             }
-            match pages::verify_again(&state, &session, uri, typed, &problem).await {
+            match pages::verify_again(&state, &session, &visit, typed, &problem).await {
                 Ok(mut page) => {
                     problem.add_headers(true, &mut page);
                     page
@@ -147,19 +145,42 @@ async fn attempt(
                 Err(already_verified())
             }
         }
-        VerifyOutcome::WrongCredentials => Err(unauthorized()),
+        VerifyOutcome::WrongCredentials => {
+            Err(unauthorized().for_people(key::VERIFY_NOT_THE_PASSWORD))
+        }
         VerifyOutcome::Limited(limited) => Err(Problem::limited(limited, state.clock.now())),
         VerifyOutcome::AlreadyVerified { .. } => Err(already_verified()),
-        VerifyOutcome::Stale => Err(Problem::new(Kind::CodeStale, STALE)),
-        VerifyOutcome::WrongCode { attempts_left } => Err(Problem {
-            attempts_left: Some(attempts_left),
-            ..Problem::new(Kind::CodeWrong, "The verification code is wrong.")
-        }),
+        VerifyOutcome::Stale => {
+            let for_people = match by_session {
+                false => key::VERIFY_STALE_ANYWHERE,
+                true if brings_new_one(state, session).await? => key::VERIFY_STALE_BUT_QUEUED,
+                true => key::VERIFY_STALE,
+            };
+            Err(Problem::new(Kind::CodeStale, key::ERROR_CODE_STALE).for_people(for_people))
+        }
+        VerifyOutcome::WrongCode { attempts_left } => {
+            let wrong = Problem::new(Kind::CodeWrong, key::ERROR_CODE_WRONG);
+            let mut wrong = wrong.beside_code(match attempts_left {
+                0 => Message::from(key::VERIFY_WRONG_FOR_GOOD),
+                left => key::VERIFY_WRONG_LEFT.with("count", u64::from(left)),
+            });
+            wrong.attempts_left = Some(attempts_left);
+            Err(wrong)
+        }
     }
 }
 
+/// Whether a mail is about to leave that has another code, so that there is none to ask for.
+async fn brings_new_one(state: &AppState, session: &Session) -> Result<bool, Problem> {
+    let Some(begun) = Remembered::of(session).await?.claim else {
+        return Ok(false);
+    };
+    let claim = state.registration.pending(&begun.id).await?;
+    Ok(claim.is_some_and(|claim| claim.mail == "queued" && claim.attempts_left > 0))
+}
+
 /// Whether this network may try a password at all: before anything else is looked at.
-async fn admit(state: &AppState, network: ClientNetwork) -> Result<(), Problem> {
+pub(super) async fn admit(state: &AppState, network: ClientNetwork) -> Result<(), Problem> {
     match state.registration.may_try_password(network).await? {
         None => Ok(()),
         Some(limited) => Err(Problem::limited(limited, state.clock.now())),
@@ -202,7 +223,7 @@ async fn from_page(
             Remembered {
                 account: Some(_), ..
             } => Err(already_verified()),
-            _ => Err(unauthorized()),
+            _ => Err(unauthorized().for_people(key::VERIFY_GONE)),
         };
     }
     admit(state, network).await?;
@@ -223,16 +244,12 @@ async fn from_page(
             } else {
                 Kind::Invalid
             };
-            let fields = FieldErrors {
-                email: email.err().map(|error| error.to_string()),
-                password: password
-                    .is_none()
-                    .then(|| "Enter the password that you chose when you signed up.".to_owned()),
-                verification_code: code
-                    .err()
-                    .and_then(|problem| problem.fields.verification_code),
+            let faults = Faults {
+                email: email.err().map(|error| Message::from(error.key())),
+                password: (password.is_none()).then(|| Message::from(key::PASSWORD_NEEDED)),
+                verification_code: code.err().and_then(|problem| problem.fault_of_code()),
             };
-            Err(Problem::in_fields(kind, fields))
+            Err(Problem::in_fields(kind, faults))
         }
     }
 }
@@ -240,22 +257,19 @@ async fn from_page(
 fn parse_code(form: &Form) -> Result<VerificationCode, Problem> {
     VerificationCode::parse(form.required("verification_code")?).map_err(
         |error: VerificationCodeError| {
-            let fields = FieldErrors {
-                verification_code: Some(error.to_string()),
-                ..FieldErrors::default()
+            let faults = Faults {
+                verification_code: Some(Message::from(error.key())),
+                ..Faults::default()
             };
-            Problem::in_fields(Kind::BadRequest, fields)
+            Problem::in_fields(Kind::BadRequest, faults)
         },
     )
 }
 
 fn unauthorized() -> Problem {
-    Problem::new(
-        Kind::Unauthorized,
-        "Authenticate with the address and password that you registered.",
-    )
+    Problem::new(Kind::Unauthorized, key::ERROR_UNAUTHORIZED)
 }
 
 fn already_verified() -> Problem {
-    Problem::new(Kind::AlreadyVerified, "This account is verified already.")
+    Problem::new(Kind::AlreadyVerified, key::ERROR_ALREADY_VERIFIED).for_people(key::VERIFY_ALREADY)
 }

@@ -265,7 +265,7 @@ mod tests {
     }
 
     fn code_letter(to: &str) -> Letter {
-        code_letter_in(Language::English, to)
+        code_letter_in(Language::En, to)
     }
 
     fn code_letter_in(language: Language, to: &str) -> Letter {
@@ -346,7 +346,7 @@ mod tests {
 
     #[test]
     fn a_mail_is_in_the_language_of_whoever_signed_up() {
-        let letter = code_letter_in(Language::French, "foo@bar.com");
+        let letter = code_letter_in(Language::Fr, "foo@bar.com");
         let composed = compose(&latchkey(), &letter);
         assert!(composed.message.is_ascii());
         assert!(head(&composed).contains("Content-Language: fr"));
@@ -403,7 +403,7 @@ mod tests {
     fn an_account_holder_is_told_without_a_code() {
         let letter = Letter::AlreadyRegistered {
             to: EmailAddress::parse("foo@bar.com").unwrap(),
-            language: Language::English,
+            language: Language::En,
         };
         let composed = compose(&latchkey(), &letter);
         assert_eq!(composed.subject, "Latchkey: you already have an account");

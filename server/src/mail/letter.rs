@@ -228,8 +228,8 @@ fn in_words(seconds: u32, language: Language) -> String {
     };
     let unit = match (language, is_minutes) {
         (_, true) => "minute",
-        (Language::English, false) => "second",
-        (Language::French, false) => "seconde",
+        (Language::En, false) => "second",
+        (Language::Fr, false) => "seconde",
     };
     let plural = if count == 1 { "" } else { "s" };
     format!("{count} {unit}{plural}")
@@ -248,8 +248,8 @@ mod tests {
             (90, "90 seconds", "90 secondes"),
             (600, "10 minutes", "10 minutes"),
         ] {
-            assert_eq!(in_words(seconds, Language::English), english);
-            assert_eq!(in_words(seconds, Language::French), french);
+            assert_eq!(in_words(seconds, Language::En), english);
+            assert_eq!(in_words(seconds, Language::Fr), french);
         }
     }
 }

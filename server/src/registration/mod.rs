@@ -1,10 +1,12 @@
-//! The use cases: register, verify, resend.
+//! The use cases: register, verify, resend, correct, login.
 //!
 //! Each takes parsed values and returns an outcome; the doors (pages, API) only translate.
 
 mod budgets;
 mod codes;
+mod correct;
 mod disown;
+mod login;
 mod password_policy;
 mod register;
 mod resend;
@@ -26,7 +28,9 @@ use crate::store::{Renewal, Store, StoreError};
 
 pub use budgets::Budgets;
 pub use codes::code_of;
+pub use correct::CorrectOutcome;
 pub use disown::DisownToken;
+pub use login::LoginOutcome;
 pub use password_policy::PasswordPolicy;
 pub use register::RegisterOutcome;
 pub use resend::ResendOutcome;

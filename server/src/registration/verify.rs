@@ -39,7 +39,7 @@ pub enum VerifyOutcome {
 }
 
 /// What somebody has proven to know the password of.
-enum Principal {
+pub(super) enum Principal {
     Account {
         address: String,
     },
@@ -147,7 +147,7 @@ impl Registration {
 
     /// One Argon2 proves a password against the account and all claims of its address at once;
     /// an address that nobody knows costs the same.
-    async fn prove(
+    pub(super) async fn prove(
         &self,
         email: Option<EmailAddress>,
         password: Option<Password>,

@@ -1,5 +1,6 @@
 //! Accounts: verified addresses.
 
+use chrono::{DateTime, Utc};
 use surrealdb::types::{RecordId, SurrealValue, Value};
 
 use super::{Store, StoreError, vars};
@@ -15,12 +16,13 @@ pub struct Account {
     pub password_hash: String,
     /// What told the claim apart that became this account.
     pub claim_key: Option<String>,
+    pub verified_at: DateTime<Utc>,
 }
 
 /// What of an account is read.
 macro_rules! account_fields {
     () => {
-        "address, typed_address, password_hash, claim_key"
+        "address, typed_address, password_hash, claim_key, verified_at"
     };
 }
 

@@ -256,6 +256,9 @@ const RENEW: &str = concat!(
 }"
 );
 
+/// Its mail goes with it, unless it is under way.
+const WITHDRAW: &str = "{ DELETE $claim; DELETE $outbox; RETURN NONE }";
+
 const CLAIM: &str = "{ RETURN (SELECT * FROM ONLY $claim WHERE expires_at > $now) }";
 
 const CANDIDATES: &str = concat!(
@@ -403,6 +406,18 @@ impl Store {
             (None, Some(claim)) if row.renewed == Some(true) => Renewed::Renewed(claim),
             (None, Some(claim)) => Renewed::TooSoon(claim),
         })
+    }
+
+    /// Removes a claim that its maker wants no more.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn withdraw(&self, id: &ClaimId) -> Result<(), StoreError> {
+        let variables = vars([
+            ("claim", id.claim().into_value()),
+            ("outbox", id.outbox().into_value()),
+        ]);
+        self.run::<Value>(WITHDRAW, variables).await.map(drop)
     }
 
     /// One claim.

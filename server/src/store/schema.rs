@@ -98,7 +98,7 @@ mod tests {
             key: "key".to_owned(),
         };
         let claim = store.claim(&id).await.unwrap().unwrap();
-        assert_eq!(claim.language(), Language::English);
+        assert_eq!(claim.language(), Language::En);
         assert_eq!(claim.disowned, None);
     }
 }

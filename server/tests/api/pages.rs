@@ -150,10 +150,7 @@ async fn a_new_code_can_be_asked_for_after_the_cooldown() {
 async fn who_has_no_account_is_not_welcomed() {
     let app = App::start().await;
     let answer = app.get("/welcome").await;
-    assert_eq!(
-        (answer.status.as_u16(), answer.location()),
-        (303, "/verify")
-    );
+    assert_eq!((answer.status.as_u16(), answer.location()), (303, "/login"));
     let answer = app.submit("/resend", "").await;
     assert_eq!(answer.status, 410);
 }
@@ -258,4 +255,107 @@ async fn a_double_click_is_welcomed_twice() {
         );
         app.forget_cookies();
     }
+}
+
+/// The reference of the sign-up that this browser has under way, from its page.
+async fn reference(app: &App) -> String {
+    let page = app.get("/verify").await.body;
+    let field = page.split(r#"name="reference" value=""#).nth(1).unwrap();
+    field.split('"').next().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn a_mistyped_address_is_corrected_without_the_password() {
+    let mut app = App::start().await;
+    let body = fields(&[("email", "typo@bar.com"), ("password", PASSWORD)]);
+    app.submit("/register", &body).await;
+    let first = app.mailed_code("typo@bar.com").await;
+    let old = reference(&app).await;
+    let form = |email: &str, reference: &str| fields(&[("email", email), ("reference", reference)]);
+    let same = app.fetch("/correct", &form("TYPO@bar.com", &old)).await;
+    same.assert_is(422, "invalid");
+    let malformed = app.submit("/correct", &form("foo@bar", &old)).await;
+    assert_eq!(malformed.status, 422);
+    assert!(malformed.body.contains("email-error") && malformed.body.contains("foo@bar"));
+
+    let answer = app.submit("/correct", &form(EMAIL, &old)).await;
+    assert_eq!(
+        (answer.status.as_u16(), answer.location()),
+        (303, "/verify")
+    );
+    // A double click.
+    let again = app.submit("/correct", &form(EMAIL, &old)).await;
+    assert_eq!(again.location(), "/verify");
+    let code = app.mailed_code(EMAIL).await;
+    let page = app.get("/verify").await;
+    assert!(page.body.contains(EMAIL) && !page.body.contains("typo@"));
+    app.verify("typo@bar.com", PASSWORD, &first)
+        .await
+        .assert_is(401, "unauthorized");
+
+    // Another device has the address, the password and the code.
+    app.forget_cookies();
+    app.verify(EMAIL, "not the password", &code)
+        .await
+        .assert_is(401, "unauthorized");
+    app.verify(EMAIL, PASSWORD, &code).await.assert_is(200, "");
+    for _ in 0..2 {
+        let form = fields(&[("email", EMAIL), ("password", PASSWORD)]);
+        app.post("/login", form).await.assert_is(200, "");
+    }
+}
+
+#[tokio::test]
+async fn only_the_browser_of_a_sign_up_corrects_it() {
+    let mut app = App::start().await;
+    app.fetch("/correct", "email=foo%40bar.com")
+        .await
+        .assert_is(410, "code_stale");
+    app.code_for(EMAIL, PASSWORD).await;
+    app.forget_cookies();
+    app.post("/correct", "email=other%40bar.com")
+        .await
+        .assert_is(410, "code_stale");
+    let body = fields(&[("email", EMAIL), ("password", "another password")]);
+    app.submit("/register", &body).await;
+    app.mailed_code(EMAIL).await;
+    let other = fields(&[("email", "other@bar.com"), ("reference", "0000")]);
+    app.fetch("/correct", &other)
+        .await
+        .assert_is(409, "other_sign_up");
+}
+
+#[tokio::test]
+async fn a_correction_costs_what_a_sign_up_costs_and_tells_as_little() {
+    let mut app = App::start_with(|config| {
+        config.limits.sign_ups_per_hour = 3;
+        config.trusted_proxies = vec!["127.0.0.1/32".parse().unwrap()];
+    })
+    .await;
+    let code = app.code_for("taken@bar.com", PASSWORD).await;
+    app.verify("taken@bar.com", PASSWORD, &code)
+        .await
+        .assert_is(200, "");
+    app.forget_cookies();
+    let send_from = async |app: &App, path: &str, body: String| {
+        let request = app
+            .form(path, body)
+            .header(ACCEPT, "application/json")
+            .header("sec-fetch-site", "same-origin")
+            .header("x-forwarded-for", "203.0.113.9");
+        send(request).await
+    };
+    let form = fields(&[("email", EMAIL), ("password", "another password")]);
+    send_from(&app, "/register", form).await.assert_is(200, "");
+    app.mailed_code(EMAIL).await;
+    for email in ["taken@bar.com", "free@bar.com"] {
+        let answer = send_from(&app, "/correct", fields(&[("email", email)])).await;
+        answer.assert_is(200, "");
+        assert_eq!(answer.json()["claim"]["email"], email);
+        app.smtp.mail_to(email).await;
+    }
+    app.mail_settled().await;
+    let spent = send_from(&app, "/correct", fields(&[("email", "more@bar.com")])).await;
+    spent.assert_is(429, "rate_limited");
+    assert!(app.get("/verify").await.body.contains("free@bar.com"));
 }

@@ -43,7 +43,7 @@ fn mail_to(address: &str) -> Composed {
         reference: "K7QD".to_owned(),
         ttl_seconds: 60,
         disown_token: LinkToken("AbCdEfGhIjKlMnOpQrStUvWxYz0".to_owned()),
-        language: Language::English,
+        language: Language::En,
     };
     let now = DateTime::from_timestamp(1_780_000_000, 0).unwrap();
     composer.compose(&letter, "claim-42.1", now).unwrap()

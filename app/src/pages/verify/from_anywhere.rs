@@ -1,36 +1,55 @@
 use leptos::{ev::SubmitEvent, prelude::*};
 
-use super::{CODE, CODE_NAME, SUBMIT, SUBMITTING, check_code, digits_hint};
+use super::{CODE_NAME, check_code};
 use crate::{
     answer::Answer,
-    components::{Button, Field, FieldState, FormState, Next, Notice, PasswordField},
-    domain::EmailAddress,
+    components::{
+        Button, EMAIL_TEXTS, EmailField, ErrorSummary, FORM_TEXTS, Field, FieldState, FormState,
+        Next, Notice, PASSWORD_TEXTS, PasswordField, SUMMARY_TEXTS,
+    },
+    domain::{EmailAddress, EmailAddressError, VerificationCodeError},
+    texts::{Message, Texts, key},
     view::VerifyView,
 };
 
-const LEAD: &str =
-    "Enter the address and the password that you signed up with, and the code from the mail.";
-const EMAIL: &str = "E-mail address";
-const PASSWORD: &str = "Password";
-const NO_PASSWORD: &str = "Enter the password that you chose when you signed up.";
-const NO_CODE_LEAD: &str = "No code, or a stale one?";
-const NO_CODE: &str = "Sign up again";
+pub(super) fn texts(form: &VerifyView) -> Texts {
+    let own = [
+        key::VERIFY_ANYWHERE_LEAD,
+        key::VERIFY_NO_CODE_LEAD,
+        key::VERIFY_NO_CODE,
+        key::VERIFY_CODE,
+        key::VERIFY_SUBMIT,
+        key::VERIFY_SUBMITTING,
+        key::PASSWORD_NEEDED,
+    ];
+    let keys = (own.into_iter())
+        .chain(FORM_TEXTS)
+        .chain(SUMMARY_TEXTS)
+        .chain(EMAIL_TEXTS)
+        .chain(PASSWORD_TEXTS)
+        .chain(EmailAddressError::KEYS)
+        .chain(VerificationCodeError::KEYS);
+    let digits = key::VERIFY_DIGITS.with("digits", u64::from(form.code_digits));
+    Texts::of(keys.map(Message::from).chain([digits]))
+}
 
 /// The form of a browser that did not make the claim: address, password and code.
 #[island]
-pub fn FromAnywhereForm(form: VerifyView) -> impl IntoView {
-    let email = FieldState::new("email", form.fields.email, |text| {
-        EmailAddress::parse(text)
-            .err()
-            .map(|error| error.to_string())
+pub fn FromAnywhereForm(form: VerifyView, texts: Texts) -> impl IntoView {
+    let texts = texts.kept();
+    let email = FieldState::new("email", form.fields.email, move |text| {
+        let error = EmailAddress::parse(text).err()?;
+        Some(texts.get(error.key()))
     });
     // No rule but to be there: rules may have changed since it was chosen.
-    let password = FieldState::new("password", form.fields.password, |text| {
-        text.is_empty().then(|| NO_PASSWORD.to_owned())
+    let password = FieldState::new("password", form.fields.password, move |text| {
+        text.is_empty().then(|| texts.get(key::PASSWORD_NEEDED))
     });
-    let code = FieldState::new(CODE_NAME, form.fields.verification_code, check_code);
+    let code = FieldState::new(CODE_NAME, form.fields.verification_code, move |text| {
+        check_code(text, texts)
+    });
     let fields = [email, password, code];
-    let state = FormState::new(form.notice);
+    let state = FormState::new(texts, form.notice, &fields);
 
     let show = move |answer: Answer| {
         if answer.refusal.is_none() {
@@ -38,44 +57,43 @@ pub fn FromAnywhereForm(form: VerifyView) -> impl IntoView {
         }
         let mut refused = VerifyView::default();
         refused.refused(&answer);
-        email.error.set(refused.fields.email);
-        password.error.set(refused.fields.password);
-        code.error.set(refused.fields.verification_code);
+        let next = state.refuse(&fields, answer);
         state.notice.set(refused.notice);
-        fields
-            .into_iter()
-            .find(|field| field.error.read_untracked().is_some())
-            .map_or(Next::Stay, |field| Next::Correct(field.name))
+        next
     };
     let submit = move |event: SubmitEvent| state.submit(&event, &fields, show);
-    let label = move || if state.busy.get() { SUBMITTING } else { SUBMIT }.to_owned();
+    let label = move || {
+        texts.get(if state.busy.get() {
+            key::VERIFY_SUBMITTING
+        } else {
+            key::VERIFY_SUBMIT
+        })
+    };
 
     view! {
         <form class="form" method="post" action="/verify" novalidate on:submit=submit>
-            <p class="lead">{LEAD}</p>
+            <p class="lead">{texts.get(key::VERIFY_ANYWHERE_LEAD)}</p>
             {move || state.notice.get().map(|notice| view! { <Notice notice /> })}
-            <Field
-                state=email
-                label=EMAIL
-                autocomplete="username"
-                inputmode="email"
-                value=form.email
-            />
+            <ErrorSummary faults=state.faults texts />
+            <EmailField state=email texts autocomplete="username" value=form.email />
             <PasswordField
                 state=password
-                label=PASSWORD
+                texts
                 autocomplete="current-password"
                 busy=state.busy
             />
             <Field
                 state=code
-                label=CODE
-                hint=digits_hint(form.code_digits)
+                label=texts.get(key::VERIFY_CODE)
+                hint=texts.get(key::VERIFY_DIGITS)
                 autocomplete="one-time-code"
                 inputmode="numeric"
             />
             <Button label=Signal::derive(label) busy=state.busy />
-            <p class="aside">{NO_CODE_LEAD} " " <a href="/register">{NO_CODE}</a></p>
+            <p class="aside">
+                {texts.get(key::VERIFY_NO_CODE_LEAD)} " "
+                <a href="/register">{texts.get(key::VERIFY_NO_CODE)}</a>
+            </p>
         </form>
     }
 }

@@ -1,63 +1,96 @@
 use leptos::{ev::SubmitEvent, prelude::*};
 
-use super::{
-    CODE, CODE_NAME, SUBMIT, SUBMITTING, check_code, digits_hint, progress, stale, undeliverable,
-};
+use super::{CODE_NAME, check_code, correct, progress};
 use crate::{
     answer::Answer,
-    components::{Button, Countdown, Field, FieldState, FormState, Next, Notice, hydrated},
+    components::{
+        Button, CODE_TEXTS, CodeField, Countdown, FORM_TEXTS, FieldState, FormState, Next, Notice,
+        hydrated,
+    },
+    domain::VerificationCodeError,
+    texts::{KeptTexts, Message, Texts, key},
     view::{self, MailState, PendingClaim, Tone, VerifyView},
 };
 
-const LEAD: &str = "We are sending a code to";
-const MAIL: &str = "Mail";
-const REFERENCE: &str = "Reference";
-const REFERENCE_MEANS: &str = "the mail shows it too";
-const TIME_LEFT: &str = "Time left";
-const ON_LOADING: &str = "when this page was loaded";
-const NO_TIME_LEFT: &str = "none";
-const BEGINS_LATER: &str = "counts from when the mail is sent";
-const LOOK_AGAIN: &str = "Look again";
-const ATTEMPTS: &str = "Attempts left";
-const RESEND: &str = "Send the code again";
-const RESEND_NEW: &str = "Send a new code";
-const RESENDING: &str = "Sending …";
-const RESENT: &str = "A mail with the code is on its way.";
-const OTHER_ADDRESS_LEAD: &str = "Wrong address?";
-const OTHER_ADDRESS: &str = "Start again";
+/// What stands in a text's place until the browser knows what belongs there.
+const PLACE: &str = "{}";
 
-fn mail_text(mail: MailState) -> &'static str {
-    match mail {
-        MailState::Queued => "about to leave",
-        MailState::Taken => "sent, may take a moment to arrive",
-        MailState::Refused => "could not be delivered: check the address",
-    }
+pub(super) fn texts(form: &VerifyView) -> Texts {
+    let own = [
+        key::VERIFY_LEAD,
+        key::VERIFY_MAIL,
+        key::VERIFY_MAIL_QUEUED,
+        key::VERIFY_MAIL_TAKEN,
+        key::VERIFY_MAIL_REFUSED,
+        key::VERIFY_REFERENCE,
+        key::VERIFY_REFERENCE_MEANS,
+        key::VERIFY_TIME_LEFT,
+        key::VERIFY_NO_TIME_LEFT,
+        key::VERIFY_ATTEMPTS,
+        key::VERIFY_SUBMIT,
+        key::VERIFY_SUBMITTING,
+        key::VERIFY_RESEND,
+        key::VERIFY_RESEND_NEW,
+        key::VERIFY_RESENDING,
+        key::VERIFY_RESENT,
+        key::VERIFY_STALE,
+        key::VERIFY_UNDELIVERABLE,
+        key::VERIFY_TIME_BEGINS_LATER,
+        key::VERIFY_LOOK_AGAIN,
+        key::VERIFY_HALF_A_MINUTE_LEFT,
+        key::VERIFY_TEN_SECONDS_LEFT,
+        key::VERIFY_TIME_IS_UP,
+    ];
+    let keys = (own.into_iter())
+        .chain(FORM_TEXTS)
+        .chain(
+            CODE_TEXTS
+                .into_iter()
+                .filter(|&text| text != key::VERIFY_DIGITS),
+        )
+        .chain(VerificationCodeError::KEYS)
+        .chain(correct::texts());
+    let with_places = [
+        key::VERIFY_DIGITS.with("digits", u64::from(form.code_digits)),
+        key::VERIFY_TIME_LEFT_THEN.with("time", PLACE),
+        key::VERIFY_RESEND_IN
+            .with("label", "{label}")
+            .with("seconds", PLACE),
+    ];
+    Texts::of(keys.map(Message::from).chain(with_places))
 }
 
-fn in_seconds(label: &str, seconds: u64) -> String {
-    format!("{label} (in {seconds} s)")
+fn mail_text(mail: MailState, texts: KeptTexts) -> String {
+    texts.get(match mail {
+        MailState::Queued => key::VERIFY_MAIL_QUEUED,
+        MailState::Taken => key::VERIFY_MAIL_TAKEN,
+        MailState::Refused => key::VERIFY_MAIL_REFUSED,
+    })
 }
 
 /// The forms of the browser that made the claim: the code alone, and another mail.
 #[island]
-pub fn PendingForms(form: VerifyView) -> impl IntoView {
+pub fn PendingForms(form: VerifyView, texts: Texts) -> impl IntoView {
     let VerifyView {
         claim,
         fields,
         notice,
+        email,
         code_digits,
-        ..
     } = form;
+    let texts = texts.kept();
 
     claim.map(|claim| {
         let address = claim.email.clone();
-        let pending = Pending::new(claim, notice);
+        let pending = Pending::new(claim, notice, texts);
         view! {
-            <p class="lead">{LEAD} " " <strong class="address">{address}</strong></p>
+            <p class="lead">
+                {texts.get(key::VERIFY_LEAD)} " " <strong class="address">{address}</strong>
+            </p>
             <Facts pending />
-            <CodeForm pending error=fields.verification_code code_digits />
+            <CodeForm pending error=fields.verification_code digits=code_digits />
             <ResendForm pending />
-            <p class="aside">{OTHER_ADDRESS_LEAD} " " <a href="/register">{OTHER_ADDRESS}</a></p>
+            <correct::CorrectForm pending error=fields.email typed=email />
         }
     })
 }
@@ -68,14 +101,20 @@ pub(super) struct Pending {
     pub(super) claim: RwSignal<PendingClaim>,
     life: Countdown,
     cooldown: Countdown,
-    notice: RwSignal<Option<view::Notice>>,
+    pub(super) notice: RwSignal<Option<view::Notice>>,
+    pub(super) texts: KeptTexts,
 }
 
 impl Pending {
-    fn new(claim: PendingClaim, notice: Option<view::Notice>) -> Self {
+    fn new(claim: PendingClaim, notice: Option<view::Notice>, texts: KeptTexts) -> Self {
+        let problem = move |text| view::Notice {
+            tone: Tone::Problem,
+            text: texts.get(text),
+        };
+        let stale = move || problem(key::VERIFY_STALE);
         let notice = notice.or_else(|| match claim.mail {
             MailState::Taken if claim.code_expires_in_ms == 0 => Some(stale()),
-            MailState::Refused => Some(undeliverable()),
+            MailState::Refused => Some(problem(key::VERIFY_UNDELIVERABLE)),
             _ => None,
         });
         let pending = Self {
@@ -83,6 +122,7 @@ impl Pending {
             cooldown: Countdown::new(claim.resend_in_seconds.saturating_mul(1000)),
             claim: RwSignal::new(claim),
             notice: RwSignal::new(notice),
+            texts,
         };
         progress::follow(pending);
         Effect::new(move || {
@@ -108,7 +148,10 @@ impl Pending {
     /// Goes on with the claim as another mail, or word of what became of it, left it.
     pub(super) fn renew(&self, claim: PendingClaim) {
         if claim.mail == MailState::Refused {
-            self.notice.set(Some(undeliverable()));
+            self.notice.set(Some(view::Notice {
+                tone: Tone::Problem,
+                text: self.texts.get(key::VERIFY_UNDELIVERABLE),
+            }));
         }
         self.life.restart(claim.code_expires_in_ms);
         self.cooldown
@@ -119,50 +162,69 @@ impl Pending {
 
 #[component]
 fn Facts(pending: Pending) -> impl IntoView {
-    let Pending { claim, life, .. } = pending;
+    let Pending {
+        claim, life, texts, ..
+    } = pending;
     let hydrated = hydrated();
+    // Often enough to hurry, and no more: each second would drown everything else.
+    let told = Memo::new(move |told| {
+        let texts_left = match life.seconds() {
+            _ if claim.read().mail != MailState::Taken => return None,
+            _ if pending.is_stale() => key::VERIFY_TIME_IS_UP,
+            1..=10 => key::VERIFY_TEN_SECONDS_LEFT,
+            11..=30 => key::VERIFY_HALF_A_MINUTE_LEFT,
+            _ => return None,
+        };
+        // Whoever has just come hears of it at the next step, not at once.
+        (told.is_some() || hydrated.get_untracked()).then(|| texts.get(texts_left))
+    });
     let time_left = move || {
         let mail = claim.read().mail;
         if pending.is_stale() || mail == MailState::Refused {
-            NO_TIME_LEFT.to_owned()
+            texts.get(key::VERIFY_NO_TIME_LEFT)
         } else if mail == MailState::Queued {
-            BEGINS_LATER.to_owned()
+            texts.get(key::VERIFY_TIME_BEGINS_LATER)
         } else if hydrated.get() {
             life.clock()
         } else {
-            format!("{} {ON_LOADING}", life.clock())
+            (texts.get(key::VERIFY_TIME_LEFT_THEN)).replace(PLACE, &life.clock())
         }
     };
 
     view! {
         <dl class="facts">
-            <dt>{MAIL}</dt>
+            <dt>{texts.get(key::VERIFY_MAIL)}</dt>
             <dd aria-live="polite">
-                {move || mail_text(claim.read().mail)}
+                {move || mail_text(claim.read().mail, texts)}
                 // With JavaScript the page looks by itself.
                 {move || {
-                    let link = format!(". <a href=\"/verify\">{LOOK_AGAIN}</a>");
+                    let words = texts.get(key::VERIFY_LOOK_AGAIN);
+                    let link = format!(". <a href=\"/verify\">{words}</a>");
                     claim.read().is_queued().then(|| view! { <noscript inner_html=link></noscript> })
                 }}
             </dd>
-            <dt>{REFERENCE}</dt>
+            <dt>{texts.get(key::VERIFY_REFERENCE)}</dt>
             <dd>
                 <code>{move || claim.read().reference.clone()}</code>
                 " – "
-                {REFERENCE_MEANS}
+                {texts.get(key::VERIFY_REFERENCE_MEANS)}
             </dd>
-            <dt>{TIME_LEFT}</dt>
+            <dt>{texts.get(key::VERIFY_TIME_LEFT)}</dt>
             <dd class="facts__clock">{time_left}</dd>
-            <dt>{ATTEMPTS}</dt>
+            <dt>{texts.get(key::VERIFY_ATTEMPTS)}</dt>
             <dd>{move || claim.read().attempts_left}</dd>
         </dl>
+        <p class="unseen" aria-live="polite">
+            {move || told.get()}
+        </p>
     }
 }
 
 #[component]
-fn CodeForm(pending: Pending, error: Option<String>, code_digits: u8) -> impl IntoView {
-    let code = FieldState::new(CODE_NAME, error, check_code);
-    let state = FormState::sharing(pending.notice);
+fn CodeForm(pending: Pending, error: Option<String>, digits: u8) -> impl IntoView {
+    let texts = pending.texts;
+    let code = FieldState::new(CODE_NAME, error, move |text| check_code(text, texts));
+    let state = FormState::sharing(texts, pending.notice);
     let show = move |answer: Answer| {
         if answer.refusal.is_none() {
             return Next::Leave("/welcome");
@@ -182,24 +244,24 @@ fn CodeForm(pending: Pending, error: Option<String>, code_digits: u8) -> impl In
             Some(_) => Next::Correct(CODE_NAME),
             None => Next::Stay,
         };
-        code.error.set(form.fields.verification_code);
+        code.refuse(form.fields.verification_code);
         pending.notice.set(form.notice);
         next
     };
     let submit = move |event: SubmitEvent| state.submit(&event, &[code], show);
-    let label = move || if state.busy.get() { SUBMITTING } else { SUBMIT }.to_owned();
+    let label = move || {
+        texts.get(if state.busy.get() {
+            key::VERIFY_SUBMITTING
+        } else {
+            key::VERIFY_SUBMIT
+        })
+    };
 
     view! {
         <form class="form" method="post" action="/verify" novalidate on:submit=submit>
             <Meant pending />
             {move || pending.notice.get().map(|notice| view! { <Notice notice /> })}
-            <Field
-                state=code
-                label=CODE
-                hint=digits_hint(code_digits)
-                autocomplete="one-time-code"
-                inputmode="numeric"
-            />
+            <CodeField state=code texts digits busy=state.busy />
             <Button
                 label=Signal::derive(label)
                 busy=state.busy
@@ -218,8 +280,9 @@ fn Meant(pending: Pending) -> impl IntoView {
 
 #[component]
 fn ResendForm(pending: Pending) -> impl IntoView {
+    let texts = pending.texts;
     let hydrated = hydrated();
-    let state = FormState::sharing(pending.notice);
+    let state = FormState::sharing(texts, pending.notice);
     // Without JavaScript nothing counts down: the button is open and the server decides.
     let is_cooling = Signal::derive(move || hydrated.get() && !pending.cooldown.is_over());
     let show = move |answer: Answer| {
@@ -232,7 +295,7 @@ fn ResendForm(pending: Pending) -> impl IntoView {
         }
         pending.notice.set(Some(view::Notice {
             tone: Tone::Information,
-            text: RESENT.to_owned(),
+            text: texts.get(key::VERIFY_RESENT),
         }));
         Next::Correct(CODE_NAME)
     };
@@ -244,17 +307,19 @@ fn ResendForm(pending: Pending) -> impl IntoView {
         }
     };
     let label = move || {
-        let label = if pending.is_stale() {
-            RESEND_NEW
+        let label = texts.get(if pending.is_stale() {
+            key::VERIFY_RESEND_NEW
         } else {
-            RESEND
-        };
+            key::VERIFY_RESEND
+        });
         if state.busy.get() {
-            RESENDING.to_owned()
+            texts.get(key::VERIFY_RESENDING)
         } else if is_cooling.get() {
-            in_seconds(label, pending.cooldown.seconds())
+            (texts.get(key::VERIFY_RESEND_IN))
+                .replace("{label}", &label)
+                .replace(PLACE, &pending.cooldown.seconds().to_string())
         } else {
-            label.to_owned()
+            label
         }
     };
 

@@ -26,7 +26,7 @@ impl Story {
         network: ClientNetwork,
     ) -> RegisterOutcome {
         self.registration
-            .register(email, secret(password), Language::English, network)
+            .register(email, secret(password), Language::En, network)
             .await
             .unwrap()
     }
@@ -138,7 +138,7 @@ async fn budgets_are_shared_by_instances() {
             .register(
                 &address(number),
                 secret("testpassword"),
-                Language::English,
+                Language::En,
                 from(1),
             )
             .await

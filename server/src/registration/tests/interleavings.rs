@@ -162,7 +162,7 @@ impl<'a> Play<'a> {
             Step::Register { who, password } => {
                 let password = secret(password_of(who, password));
                 let outcome = instance
-                    .register(&self.email, password, Language::English, network_of(who))
+                    .register(&self.email, password, Language::En, network_of(who))
                     .await;
                 assert!(matches!(outcome.unwrap(), RegisterOutcome::Accepted { .. }));
             }

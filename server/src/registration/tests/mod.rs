@@ -102,7 +102,7 @@ impl Story {
 
     async fn try_register(&self, password: &str) -> RegisterOutcome {
         self.registration
-            .register(&email(), secret(password), Language::English, network())
+            .register(&email(), secret(password), Language::En, network())
             .await
             .unwrap()
     }

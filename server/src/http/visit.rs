@@ -1,0 +1,126 @@
+//! Who looks at a page: where, in which language and in which colours.
+
+use std::convert::Infallible;
+
+use axum::extract::FromRequestParts;
+use axum::http::header::{ACCEPT_LANGUAGE, COOKIE, HeaderName};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, Uri};
+use latchkey_app::language::Language;
+use latchkey_app::theme::Theme;
+
+use super::door::Door;
+
+/// The cookies in which somebody's choice is kept. They say nothing about who it is.
+pub const LANGUAGE_COOKIE: &str = "__Host-latchkey-language";
+pub const THEME_COOKIE: &str = "__Host-latchkey-theme";
+
+/// One look at one page.
+#[derive(Clone, Debug)]
+pub struct Visit {
+    pub uri: Uri,
+    pub language: Language,
+    pub theme: Theme,
+}
+
+impl Visit {
+    /// Reads it off the request. What was chosen here goes before what the browser likes; a page's
+    /// script says in which language its page is written.
+    pub fn of(headers: &HeaderMap, uri: &Uri) -> Self {
+        let chosen = cookie(headers, LANGUAGE_COOKIE).and_then(Language::from_tag);
+        let chosen = chosen.filter(|_| Door::of(headers) == Door::Browser);
+        Self {
+            uri: uri.clone(),
+            // Sent in several lines, it is one list (RFC 9110 §5.3).
+            language: chosen
+                .unwrap_or_else(|| Language::preferred(&all(headers, ACCEPT_LANGUAGE, ","))),
+            theme: cookie(headers, THEME_COOKIE)
+                .and_then(Theme::from_name)
+                .unwrap_or_default(),
+        }
+    }
+
+    /// The path of this page, or, where a form has led to what no link leads to, of the page that
+    /// the form stood on.
+    pub fn back(&self) -> String {
+        match self.uri.path() {
+            "/correct" | "/resend" => "/verify".to_owned(),
+            "/logout" | "/preferences" => "/".to_owned(),
+            path => self
+                .uri
+                .path_and_query()
+                .map_or(path, |path| path.as_str())
+                .to_owned(),
+        }
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for Visit {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        Ok(Self::of(&parts.headers, &parts.uri))
+    }
+}
+
+fn all(headers: &HeaderMap, name: HeaderName, separator: &str) -> String {
+    let values = headers.get_all(name);
+    let values: Vec<&str> = values
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .collect();
+    values.join(separator)
+}
+
+fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers
+        .get_all(COOKIE)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(';'))
+        .filter_map(|pair| pair.trim().split_once('='))
+        .find_map(|(known, value)| (known == name).then_some(value))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::http::HeaderValue;
+    use axum::http::header::ACCEPT;
+
+    fn visit(headers: &[(HeaderName, &'static str)]) -> Visit {
+        let headers = headers
+            .iter()
+            .map(|(name, value)| (name.clone(), HeaderValue::from_static(value)))
+            .collect();
+        Visit::of(&headers, &Uri::from_static("/register"))
+    }
+
+    #[test]
+    fn what_was_chosen_here_goes_before_what_the_browser_likes() {
+        let page = (ACCEPT, "text/html");
+        let likes = (ACCEPT_LANGUAGE, "fr-FR,fr;q=0.9");
+        assert_eq!(visit(&[page.clone()]).language, Language::En);
+        assert_eq!(visit(&[page.clone(), likes.clone()]).language, Language::Fr);
+        let chosen = "a=b; __Host-latchkey-language=en; __Host-latchkey-theme=dark";
+        let visit = visit(&[page, likes, (COOKIE, chosen)]);
+        assert_eq!((visit.language, visit.theme), (Language::En, Theme::Dark));
+    }
+
+    #[test]
+    fn a_script_is_answered_in_the_language_of_its_page() {
+        let headers = [
+            (ACCEPT, "application/json"),
+            (ACCEPT_LANGUAGE, "fr"),
+            (COOKIE, "__Host-latchkey-language=en"),
+        ];
+        assert_eq!(visit(&headers).language, Language::Fr);
+    }
+
+    #[test]
+    fn what_there_is_not_is_not_chosen() {
+        let chosen = "__Host-latchkey-language=xx; __Host-latchkey-theme=pink";
+        let visit = visit(&[(ACCEPT, "text/html"), (COOKIE, chosen)]);
+        assert_eq!((visit.language, visit.theme), (Language::En, Theme::System));
+    }
+}
