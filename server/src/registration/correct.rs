@@ -24,8 +24,8 @@ pub enum CorrectOutcome {
 
 impl Registration {
     /// Lets a claim go on under another address, for whoever has proven by their session that it
-    /// is theirs. Its mail is in `language`. It costs what a sign-up costs, but no hash: the claim keeps the one that it has,
-    /// salt and all, so nobody has to type the password again.
+    /// is theirs. Its mail is in `language`. It costs what a sign-up costs, but no hash: the claim
+    /// keeps the one that it has, salt and all, so nobody has to type the password again.
     ///
     /// The claim under the right address is made first. Should its forerunner not be removed, it
     /// expires like any other that nobody ever entered a code for.
@@ -70,14 +70,13 @@ impl Registration {
                 reveal_existing: self.settings.reveal_existing,
             })
             .await?;
-        let is_new = matches!(registered, Registered::Claimed { is_new: true, .. });
-        if strangers_wait_until.is_none() && !is_new {
+        if strangers_wait_until.is_none() && !matches!(registered, Registered::Claimed(_)) {
             self.budgets.was_no_stranger(network);
         }
         Ok(match registered {
             Registered::Limited(limited) => CorrectOutcome::Limited(limited),
             Registered::Taken => CorrectOutcome::EmailTaken,
-            Registered::Claimed { claim, .. } => {
+            Registered::Claimed(claim) => {
                 self.store.withdraw(id).await?;
                 self.mail_bell.notify_one();
                 tracing::info!(

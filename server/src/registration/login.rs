@@ -2,7 +2,7 @@
 
 use latchkey_app::domain::{EmailAddress, Password};
 
-use super::verify::Principal;
+use super::verify::{Principal, Try};
 use super::{Registration, RegistrationError};
 use crate::network::ClientNetwork;
 use crate::store::{Claim, Limited};
@@ -22,8 +22,7 @@ pub enum LoginOutcome {
 
 impl Registration {
     /// Judges a password that is offered for an account. `None` is one that no account can have:
-    /// that costs the same work and fails the same way. A wrong one is charged to the network,
-    /// which [`Self::may_try_password`] has let in before.
+    /// that costs the same work and fails the same way. A wrong one is charged to the network.
     ///
     /// # Errors
     /// When too much is going on or the store fails.
@@ -34,22 +33,19 @@ impl Registration {
         network: ClientNetwork,
     ) -> Result<LoginOutcome, RegistrationError> {
         let masked = email.masked();
-        let budgets = self.budgets.failed_password(network);
-        let principal = self.prove(Some(email), password, network).await?;
-        // Others of this network may have failed in the meantime, whose guesses had been let in
-        // together with this one: then nothing may be learnt from it.
-        let limited = match (&principal, budgets.is_empty()) {
-            (_, true) => None,
-            (Principal::Nobody | Principal::Gone, false) => self.store.spend(&budgets).await?,
-            (Principal::Account { .. } | Principal::Claim { .. }, false) => {
-                self.store.look_at_budgets(&budgets, None).await?
-            }
-        };
-        let outcome = match (limited, principal) {
-            (Some(limited), _) => LoginOutcome::Limited(limited),
-            (None, Principal::Account { address }) => LoginOutcome::SignedIn { address },
-            (None, Principal::Claim { claim, .. }) => LoginOutcome::NotVerified(claim),
-            (None, Principal::Nobody | Principal::Gone) => LoginOutcome::Refused,
+        let outcome = match self.try_password(Some(email), password, network).await? {
+            Try::Refused(limited) => LoginOutcome::Limited(limited),
+            Try::Made { principal, price } => match principal {
+                Principal::Nobody | Principal::Gone => LoginOutcome::Refused,
+                Principal::Account { address } => {
+                    self.refund(&price).await;
+                    LoginOutcome::SignedIn { address }
+                }
+                Principal::Claim { claim, .. } => {
+                    self.refund(&price).await;
+                    LoginOutcome::NotVerified(claim)
+                }
+            },
         };
         outcome.tell(&masked, network);
         Ok(outcome)

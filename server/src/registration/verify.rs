@@ -53,6 +53,16 @@ pub(super) enum Principal {
     Gone,
 }
 
+/// What became of a try at a password.
+pub(super) enum Try {
+    Made {
+        principal: Principal,
+        /// What it has cost the network.
+        price: Vec<Budget>,
+    },
+    Refused(Limited),
+}
+
 impl Registration {
     /// Whether this network may try a password; else, when it may.
     ///
@@ -86,35 +96,24 @@ impl Registration {
         network: ClientNetwork,
     ) -> Result<VerifyOutcome, RegistrationError> {
         let email = credentials.masked_address();
-        let (principal, budgets) = match credentials {
+        let (principal, price) = match credentials {
             Credentials::Session(id) => (self.recall(&id).await?, Vec::new()),
             Credentials::Password {
                 email: address,
                 password,
-            } => {
-                // Before it is known to be wrong: however many try at once, no more are looked at
-                // than the budget allows.
-                let budgets = self.budgets.failed_password(network);
-                if !budgets.is_empty()
-                    && let Some(limited) = self.store.spend(&budgets).await?
-                {
+            } => match self.try_password(address, password, network).await? {
+                Try::Made { principal, price } => (principal, price),
+                Try::Refused(limited) => {
                     tell_limited(email, network, limited);
                     return Ok(VerifyOutcome::Limited(limited));
                 }
-                match self.prove(address, password, network).await {
-                    Ok(principal) => (principal, budgets),
-                    Err(error) => {
-                        self.refund(&budgets).await;
-                        return Err(error);
-                    }
-                }
-            }
+            },
         };
         let outcome = match principal {
             Principal::Nobody => VerifyOutcome::WrongCredentials,
             Principal::Gone => VerifyOutcome::Stale,
             Principal::Account { address } => {
-                self.refund(&budgets).await;
+                self.refund(&price).await;
                 VerifyOutcome::AlreadyVerified { address }
             }
             Principal::Claim {
@@ -125,7 +124,7 @@ impl Registration {
                     claim: &claim,
                     code,
                     hash_of_today: hash_of_today.as_deref(),
-                    refund: &budgets,
+                    refund: &price,
                     network,
                 };
                 self.guess(attempt).await?
@@ -135,9 +134,33 @@ impl Registration {
         Ok(outcome)
     }
 
+    /// Tries a password, which is paid for before it is known to be wrong: however many try at
+    /// once, no more are looked at than the budget allows. Whoever finds it right gives the price
+    /// back.
+    pub(super) async fn try_password(
+        &self,
+        email: Option<EmailAddress>,
+        password: Option<Password>,
+        network: ClientNetwork,
+    ) -> Result<Try, RegistrationError> {
+        let price = self.budgets.failed_password(network);
+        if !price.is_empty()
+            && let Some(limited) = self.store.spend(&price).await?
+        {
+            return Ok(Try::Refused(limited));
+        }
+        match self.prove(email, password, network).await {
+            Ok(principal) => Ok(Try::Made { principal, price }),
+            Err(error) => {
+                self.refund(&price).await;
+                Err(error)
+            }
+        }
+    }
+
     /// Gives a network back what a password that was not wrong has cost it. If that fails, it comes
     /// back by itself.
-    async fn refund(&self, budgets: &[Budget]) {
+    pub(super) async fn refund(&self, budgets: &[Budget]) {
         if !budgets.is_empty()
             && let Err(error) = self.store.refund(budgets).await
         {
@@ -147,7 +170,7 @@ impl Registration {
 
     /// One Argon2 proves a password against the account and all claims of its address at once;
     /// an address that nobody knows costs the same.
-    pub(super) async fn prove(
+    async fn prove(
         &self,
         email: Option<EmailAddress>,
         password: Option<Password>,
