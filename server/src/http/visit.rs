@@ -100,7 +100,7 @@ mod tests {
     fn what_was_chosen_here_goes_before_what_the_browser_likes() {
         let page = (ACCEPT, "text/html");
         let likes = (ACCEPT_LANGUAGE, "fr-FR,fr;q=0.9");
-        assert_eq!(visit(&[page.clone()]).language, Language::En);
+        assert_eq!(visit(std::slice::from_ref(&page)).language, Language::En);
         assert_eq!(visit(&[page.clone(), likes.clone()]).language, Language::Fr);
         let chosen = "a=b; __Host-latchkey-language=en; __Host-latchkey-theme=dark";
         let visit = visit(&[page, likes, (COOKIE, chosen)]);
