@@ -83,6 +83,9 @@ impl Gate {
 
     fn admit<S>(&self, stream: TcpStream, service: S) -> io::Result<(Connection, Requests<S>)> {
         let peer = stream.peer_addr()?.ip();
+        // Else an answer can wait for the client's delayed acknowledgement of what TLS sent before
+        // it: 40 ms on Linux.
+        stream.set_nodelay(true)?;
         let place = self.places.take(peer);
         let place = place.ok_or(io::ErrorKind::QuotaExceeded)?;
         let activity = Arc::new(Activity(Mutex::new(Since {
