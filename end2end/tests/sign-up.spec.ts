@@ -114,6 +114,8 @@ test('a keyboard is enough', async ({ javaScriptEnabled, page, visitor }) => {
   await keyboard.press('Tab');
   await expect(skip).toBeFocused();
   await keyboard.press('Enter');
+  // Only then does the next Tab begin at the content.
+  await expect(page).toHaveURL(/#content$/);
   await keyboard.press('Tab');
   await expect(visitor.email).toBeFocused();
   await keyboard.type(visitor.person.email);
@@ -134,6 +136,8 @@ test('a keyboard is enough', async ({ javaScriptEnabled, page, visitor }) => {
   await keyboard.press('Tab');
   await expect(skip).toBeFocused();
   await keyboard.press('Enter');
+  // Only then does the next Tab begin at the content.
+  await expect(page).toHaveURL(/#content$/);
   await keyboard.press('Tab');
   await expect(visitor.code).toBeFocused();
   await keyboard.type(code);
