@@ -4,8 +4,8 @@ import { CHROMIUM_ARGS, findChromium } from './chromium.ts';
 
 /**
  * Every journey runs twice, with and without JavaScript, unless its tag says that it
- * is about one of them; what is tagged @every-size once more on a phone. Each worker starts a server of its own (fixtures/server.ts),
- * so nothing has to be running before.
+ * is about one of them; what is tagged @every-size once more on a phone. Each worker
+ * starts a server of its own (fixtures/server.ts), so nothing has to be running before.
  */
 export default defineConfig({
   testDir: 'tests',
@@ -21,9 +21,11 @@ export default defineConfig({
     ...devices['Desktop Chrome'],
     ignoreHTTPSErrors: true,
     launchOptions: { executablePath: findChromium(), args: CHROMIUM_ARGS },
+    // Colours are what they are going to be, not on their way there.
+    contextOptions: { reducedMotion: 'reduce' },
     screenshot: 'only-on-failure',
-    // Without its film, which costs more than the tests themselves.
-    trace: { mode: 'retain-on-failure', screenshots: false },
+    // Without its film and its copies of each page, which cost as much as the tests themselves.
+    trace: { mode: 'retain-on-failure', screenshots: false, snapshots: false, sources: false },
   },
   projects: [
     { name: 'with-javascript', use: { javaScriptEnabled: true }, grepInvert: /@without-javascript/ },
