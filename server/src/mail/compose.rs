@@ -23,8 +23,8 @@ const MAX_MESSAGE_ID: usize = 128;
 pub struct Composed {
     /// Who the relay is told it is from and for; ASCII throughout.
     pub envelope: Envelope,
-    /// RFC 5322 octets: CRLF line ends, ASCII only, so that any relay can carry it.
-    pub message: Vec<u8>,
+    /// As RFC 5322 writes it: CRLF line ends, ASCII only, so that any relay can carry it.
+    pub message: String,
     /// What its `Date` says.
     pub date: DateTime<Utc>,
     pub subject: String,
@@ -59,6 +59,8 @@ pub enum ComposeError {
     Template(#[from] askama::Error),
     #[error("the message could not be built")]
     Message(#[from] lettre::error::Error),
+    #[error("the message is not text")]
+    NotText,
 }
 
 /// Composes every letter of this service.
@@ -139,6 +141,7 @@ impl Composer {
                 html.clone(),
             ))?
             .formatted();
+        let message = String::from_utf8(message).map_err(|_| ComposeError::NotText)?;
         Ok(Composed {
             envelope,
             message,
@@ -297,12 +300,8 @@ mod tests {
         composer.compose(letter, "claim-42.1", now).unwrap()
     }
 
-    fn raw(composed: &Composed) -> &str {
-        std::str::from_utf8(&composed.message).unwrap()
-    }
-
     fn head(composed: &Composed) -> &str {
-        raw(composed).split_once("\r\n\r\n").unwrap().0
+        composed.message.split_once("\r\n\r\n").unwrap().0
     }
 
     #[test]
@@ -494,8 +493,8 @@ mod tests {
             let url = Url::parse("https://example.org").unwrap();
             let composer = Composer::new(&name, &url, &from, None).unwrap();
             let composed = compose(&composer, &code_letter("foo@bar.com"));
-            assert!(raw(&composed).split("\r\n").all(|line| line.len() <= 998));
-            assert!(!raw(&composed).replace("\r\n", "").contains(['\r', '\n']));
+            assert!(composed.message.split("\r\n").all(|line| line.len() <= 998));
+            assert!(!composed.message.replace("\r\n", "").contains(['\r', '\n']));
         }
     }
 

@@ -49,7 +49,7 @@ impl DevelopmentMailbox {
             subject: mail.subject.clone(),
             text: mail.text.clone(),
             html: mail.html.clone(),
-            raw: mail.message.clone(),
+            raw: mail.message.clone().into_bytes(),
         };
         ring.newest_first.truncate(CAPACITY - 1);
         ring.newest_first.push_front(Arc::new(received));
@@ -93,7 +93,7 @@ mod tests {
     fn mail(subject: &str) -> Composed {
         Composed {
             envelope: Envelope::new(None, vec!["foo@bar.com".parse().unwrap()]).unwrap(),
-            message: b"Subject: x\r\n\r\nx".to_vec(),
+            message: "Subject: x\r\n\r\nx".to_owned(),
             date: DateTime::from_timestamp(1_780_000_000, 0).unwrap(),
             subject: subject.to_owned(),
             text: "text".to_owned(),

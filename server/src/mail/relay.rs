@@ -67,6 +67,24 @@ struct Idle {
     is_watched: bool,
 }
 
+/// A mail as it follows DATA, its end included, with lines that begin with a dot given another
+/// (RFC 5321 §4.5.2).
+///
+/// It is one write. lettre's own `message` writes the end apart, which the system (Nagle's
+/// algorithm) holds back until the relay has acknowledged the rest, for some 40 ms.
+struct Message<'a>(&'a str);
+
+impl fmt::Display for Message<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (number, line) in self.0.split("\r\n").enumerate() {
+            f.write_str(if number == 0 { "" } else { "\r\n" })?;
+            f.write_str(if line.starts_with('.') { "." } else { "" })?;
+            f.write_str(line)?;
+        }
+        f.write_str("\r\n.\r\n")
+    }
+}
+
 impl Default for TimeLimits {
     fn default() -> Self {
         Self {
@@ -208,12 +226,8 @@ impl SmtpRelay {
             return Err(Reason::NotSmtp);
         }
         *step = Step::Message;
-        let taken = within(
-            self.shared.limits.message,
-            connection.message(&mail.message),
-        )
-        .await?;
-        completed(&taken)
+        let message = connection.command(Message(&mail.message));
+        completed(&within(self.shared.limits.message, message).await?)
     }
 
     async fn connect(&self, step: &mut Step) -> Result<AsyncSmtpConnection, Reason> {

@@ -140,10 +140,10 @@ async fn a_mail_arrives_as_it_was_composed() {
 async fn lines_that_begin_with_a_dot_arrive_whole() {
     let server = SmtpServer::start().await;
     let mut mail = mail_to("foo@bar.com");
-    mail.message = b"Subject: dots\r\n\r\n.\r\n..\r\n.hidden\r\nend\r\n".to_vec();
+    mail.message = "Subject: dots\r\n\r\n.\r\n..\r\n.hidden\r\nend\r\n".to_owned();
     plain(&server).deliver(&mail).await.unwrap();
     let received = server.mail_to("foo@bar.com").await;
-    assert!(received.raw.starts_with(&mail.message));
+    assert!(received.raw.starts_with(mail.message.as_bytes()));
 }
 
 #[tokio::test]
