@@ -146,6 +146,12 @@ impl HashingPool {
         }
     }
 
+    /// Whether [`Self::hash_or_recall`] would answer from memory.
+    #[must_use]
+    pub fn remembers(&self, password: &Password, settings: HashSettings) -> bool {
+        self.recent.recall(password, settings).is_some()
+    }
+
     /// Keeps a hash for a few minutes: of a password that made a claim, or was right.
     pub fn keep(&self, password: &Password, settings: HashSettings, phc: &str) {
         self.recent.keep(password, settings, phc);

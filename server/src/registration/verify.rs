@@ -137,6 +137,9 @@ impl Registration {
     /// Tries a password, which is paid for before it is known to be wrong: however many try at
     /// once, no more are looked at than the budget allows. Whoever finds it right gives the price
     /// back.
+    ///
+    /// One that was right moments ago needs room in the budget but is paid for only if it is wrong
+    /// by now, so that who signs up and then verifies writes once.
     pub(super) async fn try_password(
         &self,
         email: Option<EmailAddress>,
@@ -144,18 +147,44 @@ impl Registration {
         network: ClientNetwork,
     ) -> Result<Try, RegistrationError> {
         let price = self.budgets.failed_password(network);
-        if !price.is_empty()
-            && let Some(limited) = self.store.spend(&price).await?
-        {
+        let was_right = self.was_right(email.as_ref(), password.as_ref());
+        let limited = match was_right {
+            _ if price.is_empty() => None,
+            true => self.store.look_at_budgets(&price, None).await?,
+            false => self.store.spend(&price).await?,
+        };
+        if let Some(limited) = limited {
             return Ok(Try::Refused(limited));
         }
-        match self.prove(email, password, network).await {
-            Ok(principal) => Ok(Try::Made { principal, price }),
+        let mut paid = if was_right { Vec::new() } else { price.clone() };
+        let principal = match self.prove(email, password, network).await {
+            Ok(principal) => principal,
             Err(error) => {
-                self.refund(&price).await;
-                Err(error)
+                self.refund(&paid).await;
+                return Err(error);
             }
+        };
+        if was_right && !price.is_empty() && matches!(principal, Principal::Nobody) {
+            if let Some(limited) = self.store.spend(&price).await? {
+                return Ok(Try::Refused(limited));
+            }
+            paid = price;
         }
+        Ok(Try::Made {
+            principal,
+            price: paid,
+        })
+    }
+
+    /// Whether this process has seen the password be right for the address moments ago.
+    fn was_right(&self, email: Option<&EmailAddress>, password: Option<&Password>) -> bool {
+        let (Some(email), Some(password)) = (email, password) else {
+            return false;
+        };
+        let settings = self
+            .hashing
+            .settings(self.keys.password_salt(email.canonical()));
+        self.hashing.remembers(password, settings)
     }
 
     /// Gives a network back what a password that was not wrong has cost it. If that fails, it comes
@@ -276,11 +305,10 @@ impl Registration {
                 address: claim.address.clone(),
             },
             GuessResult::Wrong { attempts_left } => VerifyOutcome::WrongCode { attempts_left },
-            // The same right code a moment earlier, perhaps: a double click.
-            GuessResult::Stale => match self.recall(&claim.id()).await? {
-                Principal::Account { address } => VerifyOutcome::AlreadyVerified { address },
-                _ => VerifyOutcome::Stale,
+            GuessResult::Already => VerifyOutcome::AlreadyVerified {
+                address: claim.address.clone(),
             },
+            GuessResult::Stale => VerifyOutcome::Stale,
         })
     }
 }

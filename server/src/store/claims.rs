@@ -161,6 +161,9 @@ pub enum GuessResult {
     Verified,
     /// The attempt is charged.
     Wrong { attempts_left: u32 },
+    /// There was no attempt to charge: the claim has become the account a moment earlier, perhaps
+    /// by the first half of a double click.
+    Already,
     /// There was no attempt to charge: the code is stale, used up or replaced.
     Stale,
 }
@@ -284,7 +287,10 @@ const GUESS: &str = concat!(
     LET $long = ($record.long_codes_until ?? $now) > $now;
     IF $old = NONE OR $old.seed != $seed OR $old.delivery != $delivery
         OR $old.attempts_left <= 0 OR $old.code_expires_at <= $now
-        OR ($long AND $old.digits < $long_digits) { RETURN { outcome: 'stale' } };
+        OR ($long AND $old.digits < $long_digits) {
+        LET $made = (SELECT VALUE claim_key FROM ONLY $account);
+        RETURN { outcome: IF $old = NONE AND $made = $key { 'already' } ELSE { 'stale' } }
+    };
     IF !$right OR ($old.disowned ?? false) OR record::exists($account) {
         UPDATE ONLY $claim SET attempts_left -= 1;
         IF $counts {
@@ -466,6 +472,7 @@ impl Store {
             ("account", account_id(&guess.id.address).into_value()),
             ("claim", guess.id.claim().into_value()),
             ("outbox", guess.id.outbox().into_value()),
+            ("key", guess.id.key.clone().into_value()),
             ("seed", guess.seed.into_value()),
             ("delivery", guess.delivery.into_value()),
             ("right", guess.right.into_value()),
@@ -482,6 +489,7 @@ impl Store {
         let row: GuessRow = self.run(GUESS, variables).await?;
         Ok(match (row.outcome.as_str(), row.attempts_left) {
             ("verified", _) => GuessResult::Verified,
+            ("already", _) => GuessResult::Already,
             ("wrong", Some(left)) => GuessResult::Wrong {
                 attempts_left: u32::try_from(left).unwrap_or(0),
             },

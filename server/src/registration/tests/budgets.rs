@@ -296,6 +296,31 @@ async fn wrong_passwords_cost_their_network_something_and_the_claim_nothing() {
 }
 
 #[tokio::test]
+async fn a_password_that_was_right_moments_ago_is_paid_for_once_it_is_wrong() {
+    let story = Story::with(limits(|limits| limits.failed_passwords_per_hour = 2)).await;
+    story.register("testpassword").await;
+    for _ in 0..3 {
+        let outcome = story.try_password("testpassword", from(1)).await;
+        assert!(matches!(
+            outcome,
+            VerifyOutcome::WrongCode { .. } | VerifyOutcome::Stale
+        ));
+    }
+    // The sign-up expires; what the process remembers of the password goes by another clock.
+    story.pass(2 * 86_400);
+    for _ in 0..2 {
+        assert_eq!(
+            story.try_password("testpassword", from(1)).await,
+            VerifyOutcome::WrongCredentials
+        );
+    }
+    assert!(matches!(
+        story.try_password("testpassword", from(1)).await,
+        VerifyOutcome::Limited(_)
+    ));
+}
+
+#[tokio::test]
 async fn of_many_parallel_passwords_only_the_budget_is_answered() {
     let story = Arc::new(Story::with(limits(|limits| limits.failed_passwords_per_hour = 5)).await);
     story.register("testpassword").await;
