@@ -41,6 +41,11 @@ test('the code can be read in the development mailbox, in a second tab', async (
   const html = mailbox.frameLocator('iframe');
   await expect(html.getByText(code, { exact: true })).toBeVisible();
   await expect(html.getByText(reference)).toBeVisible();
+  const followed = context.waitForEvent('page');
+  await html.getByRole('link').click();
+  const offer = await followed;
+  await expect(offer.getByRole('heading', { level: 1, name: 'Was this not you?' })).toBeVisible();
+  await offer.close();
   await mailbox.close();
 
   await visitor.enterCode(code);

@@ -11,9 +11,7 @@ mod running;
 use std::path::Path;
 use std::time::Instant;
 
-use argon2::{Algorithm, Argon2, Block, Params, Version};
-
-use running::{Server, client, median, milliseconds, percentile};
+use running::{Server, client, hash, median, milliseconds, percentile};
 
 /// Enough for a median that stays put; bounded, for a benchmark must end by itself.
 const ROUNDS: usize = 200;
@@ -25,7 +23,7 @@ async fn main() {
     if !std::env::args().any(|argument| argument == "--bench") {
         return;
     }
-    let hash = hashes();
+    let hash = hash::times(ROUNDS);
     let folder = tempfile::tempdir().unwrap();
     let mut rows = vec![("one bare hash", median(&hash), percentile(&hash, 99))];
     for (name, tls, connections) in [
@@ -60,24 +58,6 @@ async fn main() {
         median(&starts),
         percentile(&starts, 99)
     );
-}
-
-/// The bare arithmetic with the default parameters, in memory that is there already. Not through
-/// the server's library, which would be linked, and so optimised as a whole, a second time.
-fn hashes() -> Vec<f64> {
-    let params = Params::new(19_456, 2, 1, Some(32)).unwrap();
-    let mut memory = vec![Block::new(); params.block_count()];
-    let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
-    let mut hash = [0; 32];
-    let mut times = Vec::new();
-    for _ in 0..ROUNDS {
-        let started = Instant::now();
-        argon2
-            .hash_password_into_with_memory(b"testpassword", &[7; 16], &mut hash, &mut memory)
-            .unwrap();
-        times.push(milliseconds(started.elapsed()));
-    }
-    times
 }
 
 /// One after the other.

@@ -29,10 +29,10 @@ const PAGE_POLICY: HeaderValue = HeaderValue::from_static(
     "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; \
      frame-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
 );
-/// A mail's HTML may look as it likes and do nothing.
+/// A mail's HTML may look as it likes and do nothing but open its links, in windows of their own.
 const MAIL_POLICY: HeaderValue = HeaderValue::from_static(
     "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; \
-     frame-ancestors 'self'; sandbox",
+     frame-ancestors 'self'; sandbox allow-popups allow-popups-to-escape-sandbox",
 );
 
 /// The routes of the development mailbox, for a router with any state.
@@ -129,7 +129,11 @@ async fn html(
         (CONTENT_SECURITY_POLICY, MAIL_POLICY),
         (X_FRAME_OPTIONS, HeaderValue::from_static("SAMEORIGIN")),
     ];
-    Ok((headers, Html(mail.html.clone())).into_response())
+    // As in a mail program, a link does not open in the mail's place.
+    let html = mail
+        .html
+        .replacen("<head>", "<head><base target=\"_blank\">", 1);
+    Ok((headers, Html(html)).into_response())
 }
 
 async fn raw(
@@ -304,12 +308,15 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_html_of_a_mail_can_do_nothing() {
+    async fn the_html_of_a_mail_can_do_nothing_but_open_its_links() {
         let mailbox = mailbox_with_mail_to(&["a@bar.com"]);
         let (response, body) = get(&mailbox, "/dev/mailbox/1/html", "*/*").await;
         assert!(body.contains("0746"));
         assert!(policy(&response).starts_with("default-src 'none'"));
-        assert!(policy(&response).ends_with("sandbox"));
+        assert!(
+            policy(&response).ends_with("; sandbox allow-popups allow-popups-to-escape-sandbox")
+        );
+        assert!(body.contains("<base target=\"_blank\">"), "{body}");
         assert_eq!(response.headers()[X_FRAME_OPTIONS], "SAMEORIGIN");
     }
 

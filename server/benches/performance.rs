@@ -1,0 +1,525 @@
+//! How much of what hashing allows is left to people: throughput, latency, overload, memory.
+//!
+//! `make bench` runs it in release, with everything in one run on one machine, driver and relay
+//! included; so ratios hold where absolute figures do not. docs/PERFORMANCE.md says how to read it.
+//!
+//! `--part throughput|latency|overload|pages` runs one part, `--seconds N` changes how long
+//! each measurement takes, `--json FILE` also writes every figure there.
+
+// A benchmark that cannot go on says so by a panic.
+#![allow(clippy::expect_used, clippy::unwrap_used)]
+
+mod running;
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use axum::routing::get;
+use axum_server::tls_rustls::RustlsConfig;
+use running::exchange::Target;
+use running::relay::Relay;
+use running::{Server, argument, client, hash, median, milliseconds, percentile};
+use tokio::sync::oneshot;
+use tokio::task::JoinSet;
+
+/// How long a mail may take.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Nobody is held up but by hashing.
+const UNLIMITED: &str = "limits.mode=off";
+
+#[tokio::main]
+async fn main() {
+    // cargo test runs benches too, to see that they start; there is nothing to see then.
+    if !std::env::args().any(|argument| argument == "--bench") {
+        return;
+    }
+    let part = argument("--part");
+    let wanted = |name: &str| part.as_deref().is_none_or(|part| part == name);
+    let seconds = argument("--seconds").map_or(10, |seconds| seconds.parse().unwrap());
+    let mut bench = Bench {
+        folder: tempfile::tempdir().unwrap(),
+        duration: Duration::from_secs(seconds),
+        figures: Figures::default(),
+    };
+    let workers = std::thread::available_parallelism().unwrap().get();
+    let bare = hash::per_second(workers, bench.duration);
+    let hash = median(&hash::times(50));
+    bench.figures.title("Bare hashing, nothing else running");
+    bench.figures.add("one hash, ms", hash);
+    bench
+        .figures
+        .add(&format!("hashes a second, {workers} workers"), bare);
+    if wanted("throughput") {
+        bench.throughput(bare).await;
+    }
+    if wanted("latency") {
+        bench.latency(bare, hash).await;
+    }
+    if wanted("overload") {
+        bench.overload(bare, hash).await;
+    }
+    if wanted("pages") {
+        bench.pages().await;
+    }
+    if let Some(file) = argument("--json") {
+        std::fs::write(file, bench.figures.json()).unwrap();
+    }
+}
+
+struct Bench {
+    folder: tempfile::TempDir,
+    /// Of each measurement.
+    duration: Duration,
+    figures: Figures,
+}
+
+/// What was measured, printed as it comes.
+#[derive(Default)]
+struct Figures {
+    titles: Vec<(String, Vec<(String, f64)>)>,
+}
+
+impl Figures {
+    fn title(&mut self, title: &str) {
+        println!("\n{title}\n\n| what | figure |\n| --- | --- |");
+        self.titles.push((title.to_owned(), Vec::new()));
+    }
+
+    fn add(&mut self, what: &str, figure: f64) {
+        println!("| {what} | {figure:.2} |");
+        let (_, figures) = self.titles.last_mut().unwrap();
+        figures.push((what.to_owned(), figure));
+    }
+
+    fn json(&self) -> String {
+        let titles: serde_json::Map<_, _> = self
+            .titles
+            .iter()
+            .map(|(title, figures)| {
+                let figures = figures
+                    .iter()
+                    .map(|(what, figure)| (what.clone(), (*figure).into()));
+                (title.clone(), serde_json::Value::Object(figures.collect()))
+            })
+            .collect();
+        serde_json::to_string_pretty(&titles).unwrap()
+    }
+}
+
+/// Who waits for a mail, by address.
+#[derive(Clone, Default)]
+struct Postbox(Arc<Mutex<HashMap<String, oneshot::Sender<String>>>>);
+
+impl Postbox {
+    /// A relay that hands each code to whoever waits for it.
+    fn relay(&self) -> Relay {
+        let waiting = self.clone();
+        Relay::start(move |mail| {
+            if let Some(waiter) = waiting.0.lock().unwrap().remove(&mail.to) {
+                // Whoever has given up misses nothing.
+                let _ = waiter.send(mail.code);
+            }
+        })
+    }
+
+    fn wait_for(&self, email: &str) -> oneshot::Receiver<String> {
+        let (tell, told) = oneshot::channel();
+        self.0.lock().unwrap().insert(email.to_owned(), tell);
+        told
+    }
+}
+
+/// What a client does again and again.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Deed {
+    SignUp,
+    Verified,
+    VerifiedByPages,
+}
+
+/// Somebody new each time.
+struct Crowd {
+    target: Target,
+    postbox: Postbox,
+    next: AtomicU64,
+}
+
+impl Crowd {
+    fn new(url: &str, postbox: &Postbox) -> Arc<Self> {
+        Arc::new(Self {
+            target: Target::of(url),
+            postbox: postbox.clone(),
+            next: AtomicU64::new(0),
+        })
+    }
+
+    fn somebody(&self) -> String {
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        format!("somebody{number}@example.com")
+    }
+
+    /// The status of the last answer. `200` means that all of it succeeded.
+    async fn act(&self, deed: Deed) -> u16 {
+        let outcome = match deed {
+            Deed::SignUp => self.sign_up(&self.somebody()).await,
+            Deed::Verified => self.verified().await,
+            Deed::VerifiedByPages => self.verified_by_pages().await,
+        };
+        outcome.expect("the server answers")
+    }
+
+    async fn sign_up(&self, email: &str) -> std::io::Result<u16> {
+        let body = format!("email={email}&password=testpassword");
+        Ok(self.target.post("/register", "", &body).await?.status)
+    }
+
+    async fn verified(&self) -> std::io::Result<u16> {
+        let email = self.somebody();
+        let mail = self.postbox.wait_for(&email);
+        let status = self.sign_up(&email).await?;
+        if status != 200 {
+            return Ok(status);
+        }
+        let code = tokio::time::timeout(PATIENCE, mail).await.unwrap().unwrap();
+        let credentials = base64(format!("{email}:testpassword").as_bytes());
+        let header = format!("\r\nAuthorization: Basic {credentials}");
+        let body = format!("verification_code={code}");
+        Ok(self.target.post("/verify", &header, &body).await?.status)
+    }
+
+    /// As a browser without JavaScript does: three pages and two posts.
+    async fn verified_by_pages(&self) -> std::io::Result<u16> {
+        let email = self.somebody();
+        let page =
+            |path: &str, cookie: &str| format!("GET {path} HTTP/1.1\r\nAccept: text/html{cookie}");
+        self.target.ask(&page("/register", ""), "").await?;
+        let mail = self.postbox.wait_for(&email);
+        let posting = "\r\nAccept: text/html\r\nSec-Fetch-Site: same-origin";
+        let body = format!("email={email}&password=testpassword");
+        let answer = self.target.post("/register", posting, &body).await?;
+        if answer.status != 303 {
+            return Ok(answer.status);
+        }
+        let cookie = format!("\r\nCookie: {}", answer.cookie().expect("a session"));
+        let answer = self.target.ask(&page("/verify", &cookie), "").await?;
+        let reference = answer
+            .body
+            .split_once("name=\"reference\"")
+            .map(|(before, after)| {
+                let value = after
+                    .split_once("value=\"")
+                    .or(before.rsplit_once("value=\""));
+                value
+                    .and_then(|(_, rest)| rest.split('"').next())
+                    .unwrap_or_default()
+                    .to_owned()
+            });
+        let code = tokio::time::timeout(PATIENCE, mail).await.unwrap().unwrap();
+        let mut body = format!("verification_code={code}");
+        if let Some(reference) = reference {
+            body.push_str(&format!("&reference={reference}"));
+        }
+        let posting = format!("{posting}{cookie}");
+        let answer = self.target.post("/verify", &posting, &body).await?;
+        if answer.status != 303 {
+            return Ok(answer.status);
+        }
+        let cookie = format!("\r\nCookie: {}", answer.cookie().expect("a session"));
+        Ok(self
+            .target
+            .ask(&page("/welcome", &cookie), "")
+            .await?
+            .status)
+    }
+}
+
+/// What came of many deeds.
+#[derive(Default)]
+struct Outcome {
+    per_second: f64,
+    /// Of those that succeeded, in milliseconds.
+    times: Vec<f64>,
+    /// Of those that were told to come back.
+    refused: Vec<f64>,
+}
+
+/// So many clients, each with its next deed as soon as the last is done.
+#[expect(clippy::cast_precision_loss, reason = "counts of a benchmark")]
+async fn closed_loop(
+    crowd: &Arc<Crowd>,
+    deed: Deed,
+    clients: usize,
+    duration: Duration,
+) -> Outcome {
+    let mut workers = JoinSet::new();
+    let started = Instant::now();
+    for _ in 0..clients {
+        let crowd = crowd.clone();
+        workers.spawn(async move {
+            let mut outcome = Outcome::default();
+            while started.elapsed() < duration {
+                let began = Instant::now();
+                outcome.count(crowd.act(deed).await, began);
+            }
+            outcome
+        });
+    }
+    let mut all = Outcome::collect(workers).await;
+    all.per_second = all.times.len() as f64 / started.elapsed().as_secs_f64();
+    all
+}
+
+/// A sign-up at each tick, whatever became of the ones before.
+#[expect(clippy::cast_precision_loss, reason = "counts of a benchmark")]
+async fn open_loop(crowd: &Arc<Crowd>, per_second: f64, duration: Duration) -> Outcome {
+    let mut workers = JoinSet::new();
+    let started = Instant::now();
+    let mut ticks = tokio::time::interval(Duration::from_secs_f64(1.0 / per_second));
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Burst);
+    while started.elapsed() < duration {
+        ticks.tick().await;
+        let crowd = crowd.clone();
+        workers.spawn(async move {
+            let (mut outcome, began) = (Outcome::default(), Instant::now());
+            outcome.count(crowd.act(Deed::SignUp).await, began);
+            outcome
+        });
+    }
+    let took = started.elapsed().as_secs_f64();
+    let mut all = Outcome::collect(workers).await;
+    all.per_second = all.times.len() as f64 / took;
+    all
+}
+
+impl Outcome {
+    fn count(&mut self, status: u16, began: Instant) {
+        let time = milliseconds(began.elapsed());
+        match status {
+            200 => self.times.push(time),
+            503 => self.refused.push(time),
+            other => panic!("{other}"),
+        }
+    }
+
+    async fn collect(mut workers: JoinSet<Self>) -> Self {
+        let mut all = Self::default();
+        while let Some(outcome) = workers.join_next().await {
+            let outcome = outcome.unwrap();
+            all.times.extend(outcome.times);
+            all.refused.extend(outcome.refused);
+        }
+        all
+    }
+}
+
+impl Bench {
+    fn data(&self, name: &str) -> std::path::PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// A server with a relay, and nobody limited.
+    fn server(&self, name: &str, tls: &str, settings: &[&str]) -> (Server, Relay, Arc<Crowd>) {
+        let postbox = Postbox::default();
+        let relay = postbox.relay();
+        let relay_setting = relay.setting();
+        let mut all = vec![UNLIMITED, relay_setting.as_str()];
+        all.extend(settings);
+        let server = Server::start(&self.data(name), tls, &all);
+        let crowd = Crowd::new(&server.url, &postbox);
+        (server, relay, crowd)
+    }
+
+    async fn throughput(&mut self, bare: f64) {
+        let rows = [
+            ("sign-ups", Deed::SignUp, "off", &[16, 64, 256][..]),
+            ("sign-ups, TLS", Deed::SignUp, "self-signed", &[64]),
+            ("verified over the API", Deed::Verified, "off", &[16]),
+            (
+                "verified over the API, TLS",
+                Deed::Verified,
+                "self-signed",
+                &[16],
+            ),
+            (
+                "verified over the pages",
+                Deed::VerifiedByPages,
+                "off",
+                &[16],
+            ),
+        ];
+        self.figures
+            .title("Throughput, a new connection for each request");
+        for (name, deed, tls, clients) in rows {
+            let (mut server, _relay, crowd) = self.server(name, tls, &[]);
+            for &clients in clients {
+                let outcome = closed_loop(&crowd, deed, clients, self.duration).await;
+                let what = format!("{name}, {clients} clients");
+                self.figures
+                    .add(&format!("{what}, a second"), outcome.per_second);
+                self.figures
+                    .add(&format!("{what}, × bare hashes"), outcome.per_second / bare);
+                self.figures
+                    .add(&format!("{what}, p99 ms"), percentile(&outcome.times, 99));
+            }
+            self.figures.add(
+                &format!("{name}, memory at most, MiB"),
+                server.memory("VmHWM"),
+            );
+            server.stop();
+        }
+    }
+
+    async fn latency(&mut self, bare: f64, hash: f64) {
+        self.figures.title("Latency of a sign-up");
+        let (mut server, _relay, crowd) = self.server("latency", "off", &[]);
+        self.figures
+            .add("memory after the start, MiB", server.memory("VmRSS"));
+        let mut times = Vec::new();
+        for _ in 0..200 {
+            let began = Instant::now();
+            assert_eq!(crowd.act(Deed::SignUp).await, 200);
+            times.push(milliseconds(began.elapsed()));
+        }
+        self.figures.add("idle, p50 ms", median(&times));
+        self.figures
+            .add("idle, p50 beyond one hash, ms", median(&times) - hash);
+        self.figures.add("idle, p99 ms", percentile(&times, 99));
+        self.figures
+            .add("memory after 200 sign-ups, MiB", server.memory("VmRSS"));
+        let busy = open_loop(&crowd, 0.8 * bare, self.duration * 3).await;
+        self.figures
+            .add("at 80 % of bare hashing, p50 ms", median(&busy.times));
+        self.figures.add(
+            "at 80 %, p99 × one hash",
+            percentile(&busy.times, 99) / hash,
+        );
+        #[expect(clippy::cast_precision_loss, reason = "counts of a benchmark")]
+        self.figures
+            .add("at 80 %, told to come back", busy.refused.len() as f64);
+        server.stop();
+    }
+
+    async fn overload(&mut self, bare: f64, hash: f64) {
+        self.figures
+            .title("Overload: four times what hashing allows");
+        let (mut server, _relay, crowd) = self.server("overload", "off", &[]);
+        let peak = closed_loop(&crowd, Deed::SignUp, 16, self.duration).await;
+        let over = open_loop(&crowd, 4.0 * bare, self.duration * 6).await;
+        let recovering = Instant::now();
+        let mut back = None;
+        let mut time = 0.0;
+        while back.is_none() && recovering.elapsed() < Duration::from_secs(30) {
+            let began = Instant::now();
+            let status = crowd.act(Deed::SignUp).await;
+            time = milliseconds(began.elapsed());
+            if status == 200 && time < 2.0 * hash {
+                back = Some(recovering.elapsed());
+            }
+        }
+        self.figures.add("peak, sign-ups a second", peak.per_second);
+        self.figures
+            .add("accepted, × peak", over.per_second / peak.per_second);
+        self.figures
+            .add("accepted, p99 ms", percentile(&over.times, 99));
+        if !over.refused.is_empty() {
+            self.figures
+                .add("told to come back, p50 ms", median(&over.refused));
+            self.figures
+                .add("told to come back, p99 ms", percentile(&over.refused, 99));
+        }
+        let back = back.map_or(f64::INFINITY, |back| back.as_secs_f64());
+        self.figures
+            .add("idle again (below two hashes) after, s", back);
+        self.figures.add("a sign-up then, ms", time);
+        self.figures
+            .add("memory at most, MiB", server.memory("VmHWM"));
+        server.stop();
+    }
+
+    async fn pages(&mut self) {
+        self.figures.title("The page of the sign-up");
+        let (mut server, _relay, crowd) = self.server("pages", "off", &[]);
+        let is_over = Arc::new(AtomicBool::new(false));
+        let (reader, over) = (crowd.clone(), is_over.clone());
+        let reading = tokio::spawn(async move {
+            let mut times = Vec::new();
+            while !over.load(Ordering::Relaxed) {
+                let began = Instant::now();
+                let head = "GET /register HTTP/1.1\r\nAccept: text/html";
+                assert_eq!(reader.target.ask(head, "").await.unwrap().status, 200);
+                times.push(milliseconds(began.elapsed()));
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+            times
+        });
+        closed_loop(&crowd, Deed::SignUp, 64, self.duration).await;
+        is_over.store(true, Ordering::Relaxed);
+        let times = reading.await.unwrap();
+        self.figures
+            .add("GET /register while 64 sign up, p50 ms", median(&times));
+        self.figures.add(
+            "GET /register while 64 sign up, p99 ms",
+            percentile(&times, 99),
+        );
+        server.stop();
+
+        let (mut server, _relay, _) = self.server("alone", "self-signed", &[]);
+        let page = requests(&format!("{}/register", server.url), self.duration).await;
+        server.stop();
+        let hello = requests(&hello(self.folder.path()).await, self.duration).await;
+        self.figures
+            .add("GET /register alone over TLS, a second", page);
+        self.figures
+            .add("a bare axum's hello over TLS, a second", hello);
+        self.figures.add("ratio", page / hello);
+    }
+}
+
+/// How many requests a second eight clients with kept connections get answered.
+#[expect(clippy::cast_precision_loss, reason = "counts of a benchmark")]
+async fn requests(url: &str, duration: Duration) -> f64 {
+    let mut workers = JoinSet::new();
+    let started = Instant::now();
+    for _ in 0..8 {
+        let (client, url) = (client(1), url.to_owned());
+        workers.spawn(async move {
+            let mut count = 0_u64;
+            while started.elapsed() < duration {
+                let request = client.get(&url).header("accept", "text/html");
+                let answer = request.send().await.unwrap();
+                assert_eq!(answer.status(), 200);
+                answer.bytes().await.unwrap();
+                count += 1;
+            }
+            count
+        });
+    }
+    let count: u64 = workers.join_all().await.into_iter().sum();
+    count as f64 / started.elapsed().as_secs_f64()
+}
+
+/// The least that axum can do, over the same TLS. Ends with the process.
+async fn hello(folder: &Path) -> String {
+    let certificate = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+    let (cert, key) = (folder.join("hello.pem"), folder.join("hello.key"));
+    std::fs::write(&cert, certificate.cert.pem()).unwrap();
+    std::fs::write(&key, certificate.signing_key.serialize_pem()).unwrap();
+    let config = RustlsConfig::from_pem_file(cert, key).await.unwrap();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let router = Router::new().route("/", get(|| async { "hello" }));
+    let server = axum_server::from_tcp_rustls(listener, config).unwrap();
+    tokio::spawn(server.serve(router.into_make_service()));
+    format!("https://localhost:{port}/")
+}
+
+fn base64(bytes: &[u8]) -> String {
+    use ::base64::Engine as _;
+    ::base64::engine::general_purpose::STANDARD.encode(bytes)
+}

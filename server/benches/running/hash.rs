@@ -1,0 +1,65 @@
+//! The bare arithmetic with the default parameters, in memory that is there already. Not through
+//! the server's library, which would be linked, and so optimised as a whole, a second time.
+
+use std::time::{Duration, Instant};
+
+use argon2::{Algorithm, Argon2, Block, Params, Version};
+
+use super::milliseconds;
+
+pub struct Hash {
+    argon2: Argon2<'static>,
+    memory: Vec<Block>,
+}
+
+impl Hash {
+    pub fn new() -> Self {
+        let params = Params::new(19_456, 2, 1, Some(32)).unwrap();
+        Self {
+            memory: vec![Block::new(); params.block_count()],
+            argon2: Argon2::new(Algorithm::Argon2id, Version::V0x13, params),
+        }
+    }
+
+    pub fn once(&mut self) {
+        let mut hash = [0; 32];
+        self.argon2
+            .hash_password_into_with_memory(b"testpassword", &[7; 16], &mut hash, &mut self.memory)
+            .unwrap();
+    }
+}
+
+/// How long each of so many hashes takes, one after the other, in milliseconds.
+pub fn times(rounds: usize) -> Vec<f64> {
+    let mut hash = Hash::new();
+    let time = |_| {
+        let started = Instant::now();
+        hash.once();
+        milliseconds(started.elapsed())
+    };
+    (0..rounds).map(time).collect()
+}
+
+/// How many hashes so many workers do in a second, with nothing else running.
+#[expect(clippy::cast_precision_loss, reason = "counts of a benchmark")]
+pub fn per_second(workers: usize, duration: Duration) -> f64 {
+    let started = Instant::now();
+    let threads: Vec<_> = (0..workers)
+        .map(|_| {
+            std::thread::spawn(move || {
+                let mut hash = Hash::new();
+                let mut count = 0_u64;
+                while started.elapsed() < duration {
+                    hash.once();
+                    count += 1;
+                }
+                count
+            })
+        })
+        .collect();
+    let count: u64 = threads
+        .into_iter()
+        .map(|thread| thread.join().unwrap())
+        .sum();
+    count as f64 / started.elapsed().as_secs_f64()
+}

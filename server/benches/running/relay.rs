@@ -1,0 +1,104 @@
+//! A relay in this process, which takes every mail at once, or hangs up on everybody.
+
+use std::io::{BufRead, BufReader, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
+use std::time::Instant;
+
+/// A mail that the relay has just taken.
+pub struct Taken {
+    pub at: Instant,
+    pub to: String,
+    /// What stands at the end of its subject.
+    pub code: String,
+}
+
+/// Its threads end with the process.
+pub struct Relay {
+    pub address: SocketAddr,
+    refuses: Arc<AtomicBool>,
+    most_open: Arc<AtomicUsize>,
+}
+
+impl Relay {
+    /// Calls `tell` with each mail, before its 250 goes out.
+    pub fn start(tell: impl Fn(Taken) + Send + Sync + 'static) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let refuses = Arc::new(AtomicBool::new(false));
+        let (open, most_open) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        let (refusing, most) = (refuses.clone(), most_open.clone());
+        let tell = Arc::new(tell);
+        thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                if refusing.load(Ordering::SeqCst) {
+                    continue;
+                }
+                let (open, tell) = (open.clone(), tell.clone());
+                most.fetch_max(open.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+                thread::spawn(move || {
+                    // A client that hangs up has had what it wanted.
+                    let _ = converse(stream, &*tell);
+                    open.fetch_sub(1, Ordering::SeqCst);
+                });
+            }
+        });
+        Self {
+            address,
+            refuses,
+            most_open,
+        }
+    }
+
+    /// The setting that leads a server here.
+    pub fn setting(&self) -> String {
+        format!("smtp.url=smtp://{}", self.address)
+    }
+
+    pub fn refuse(&self, refuses: bool) {
+        self.refuses.store(refuses, Ordering::SeqCst);
+    }
+
+    pub fn most_open(&self) -> usize {
+        self.most_open.load(Ordering::SeqCst)
+    }
+}
+
+fn converse(stream: TcpStream, tell: &dyn Fn(Taken)) -> std::io::Result<()> {
+    stream.set_nodelay(true)?;
+    let mut answers = stream.try_clone()?;
+    answers.write_all(b"220 relay.test ESMTP\r\n")?;
+    let mut lines = BufReader::new(stream).lines();
+    let mut to = String::new();
+    while let Some(line) = lines.next().transpose()? {
+        let answer: &[u8] = match line.get(..4) {
+            Some("EHLO") => b"250 relay.test\r\n",
+            Some("RCPT") => {
+                let begin = line.find('<').map_or(0, |at| at + 1);
+                let end = line.rfind('>').unwrap_or(line.len());
+                line[begin..end].clone_into(&mut to);
+                b"250 Yes\r\n"
+            }
+            Some("DATA") => {
+                answers.write_all(b"354 Go on\r\n")?;
+                let mut code = String::new();
+                while let Some(line) = lines.next().transpose()?.filter(|line| line != ".") {
+                    if let Some(subject) = line.strip_prefix("Subject: ") {
+                        code = subject.rsplit(' ').next().unwrap_or_default().to_owned();
+                    }
+                }
+                tell(Taken {
+                    at: Instant::now(),
+                    to: to.clone(),
+                    code,
+                });
+                b"250 Taken\r\n"
+            }
+            _ => b"250 Yes\r\n",
+        };
+        answers.write_all(answer)?;
+    }
+    Ok(())
+}
