@@ -13,7 +13,6 @@ use axum_server::Handle;
 use latchkey_app::SiteFiles;
 use latchkey_app::view::Site;
 use leptos::config::LeptosOptions;
-use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -23,7 +22,7 @@ use crate::config::{Config, Mode, TlsMode, data_dir};
 use crate::entropy::{SharedEntropy, SystemEntropy};
 use crate::hashing::{HashParameters, HashingPool};
 use crate::http::{self, AppState, Gate, Places, PublicOrigin, TimeLimits, TrustedProxies};
-use crate::mail::{Composer, MailCounters, MailWorker, Pace, RelayHealth, Transport};
+use crate::mail::{Composer, Dispatch, MailCounters, MailWorker, Pace, RelayHealth, Transport};
 use crate::registration::{Budgets, PasswordPolicy, Registration, Settings};
 use crate::secret_key::SecretKeys;
 use crate::store::{SessionRecords, Store};
@@ -143,15 +142,19 @@ pub async fn build_in(config: Config, world: World) -> anyhow::Result<Applicatio
         &config.mail.from,
         config.mail.envelope_from.as_ref(),
     )?;
-    let mail_bell = Arc::new(Notify::new());
     let relay_health = Arc::new(RelayHealth::default());
+    let dispatch = Arc::new(Dispatch::new(
+        pace.lease,
+        relay_health.clone(),
+        clock.clone(),
+    ));
     let mail_worker = MailWorker {
         store: store.clone(),
         composer,
         transport,
         keys: keys.clone(),
         clock: clock.clone(),
-        bell: mail_bell.clone(),
+        dispatch: dispatch.clone(),
         health: relay_health.clone(),
         counters: Arc::new(MailCounters::default()),
         pace,
@@ -171,7 +174,7 @@ pub async fn build_in(config: Config, world: World) -> anyhow::Result<Applicatio
         entropy,
         settings: Settings::from_config(&config),
         former_parameters: former_parameters.clone(),
-        mail_bell,
+        dispatch,
     };
     let policy = PasswordPolicy::new(
         config.password.min_length,

@@ -4,6 +4,7 @@
 //! (`relay`, told where and how by `relay_url`) or to the development mailbox (`mailbox`).
 
 mod compose;
+mod dispatch;
 mod figures;
 mod letter;
 mod mailbox;
@@ -15,6 +16,7 @@ mod trial;
 mod worker;
 
 pub use compose::{ComposeError, Composed, Composer};
+pub use dispatch::{Dispatch, Slot};
 pub use figures::{MailCounters, MailFigures, WAIT_BOUNDS_MS};
 pub use letter::{Letter, LinkToken};
 pub use mailbox::{DevelopmentMailbox, ReceivedMail};

@@ -8,13 +8,13 @@ use std::time::{Duration, Instant};
 
 use chrono::Duration as Span;
 use sha2::{Digest, Sha256};
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::{
-    Composer, DeliveryError, Letter, LinkToken, MAX_CONNECTIONS, MailCounters, RelayHealth,
-    TimeLimits, Transport,
+    Composer, DeliveryError, Dispatch, Letter, LinkToken, MAX_CONNECTIONS, MailCounters,
+    RelayHealth, TimeLimits, Transport,
 };
 use crate::clock::SharedClock;
 use crate::entropy::jitter;
@@ -73,8 +73,8 @@ pub struct MailWorker {
     pub transport: Transport,
     pub keys: SecretKeys,
     pub clock: SharedClock,
-    /// Rung by whoever puts mail into the outbox.
-    pub bell: Arc<Notify>,
+    /// Shared with whoever puts mail into the outbox.
+    pub dispatch: Arc<Dispatch>,
     pub health: Arc<RelayHealth>,
     pub counters: Arc<MailCounters>,
     pub pace: Pace,
@@ -97,36 +97,38 @@ enum Fate {
 }
 
 impl MailWorker {
-    /// Works until cancelled, and then finishes what it has begun.
+    /// Works until cancelled, and then finishes what it has begun. A process has one worker.
     pub async fn run(self: Arc<Self>, cancelled: CancellationToken) {
-        let connections = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+        let Some(mut handed) = self.dispatch.attend() else {
+            return;
+        };
         let sending = TaskTracker::new();
         while !cancelled.is_cancelled() {
-            let under_way = MAX_CONNECTIONS - connections.available_permits();
-            let room = self.health.room(self.clock.now(), under_way);
-            let leased = if room == 0 {
-                Vec::new()
-            } else {
-                self.lease(u32::try_from(room).unwrap_or(1)).await
-            };
-            if leased.is_empty() {
+            let slots = self.dispatch.free_slots(MAX_CONNECTIONS);
+            let leased = self.lease(slots.len()).await;
+            let is_behind = leased.len() == slots.len();
+            self.dispatch.set_behind(is_behind);
+            let has_begun = !leased.is_empty();
+            for (mail, slot) in leased.into_iter().zip(slots) {
+                self.begin(&sending, mail, slot);
+            }
+            if has_begun && is_behind {
+                continue;
+            }
+            let poll = tokio::time::sleep(POLL);
+            tokio::pin!(poll);
+            loop {
                 tokio::select! {
-                    () = self.bell.notified() => {}
-                    () = tokio::time::sleep(POLL) => {}
-                    () = cancelled.cancelled() => {}
+                    Some((mail, slot)) = handed.recv() => self.begin(&sending, mail, slot),
+                    () = self.dispatch.rung() => break,
+                    () = &mut poll => break,
+                    () = cancelled.cancelled() => break,
                 }
             }
-            for mail in leased {
-                let Ok(permit) = Arc::clone(&connections).acquire_owned().await else {
-                    break;
-                };
-                let worker = Arc::clone(&self);
-                sending.spawn(async move {
-                    worker.send(&mail).await;
-                    drop(permit);
-                    worker.bell.notify_one();
-                });
-            }
+        }
+        handed.close();
+        while let Some((mail, slot)) = handed.recv().await {
+            self.begin(&sending, mail, slot);
         }
         sending.close();
         // Whoever is cut off here is taken on again when the lease ends.
@@ -138,9 +140,25 @@ impl MailWorker {
         }
     }
 
-    async fn lease(&self, limit: u32) -> Vec<LeasedMail> {
+    fn begin(
+        self: &Arc<Self>,
+        sending: &TaskTracker,
+        mail: LeasedMail,
+        slot: OwnedSemaphorePermit,
+    ) {
+        let worker = Arc::clone(self);
+        sending.spawn(async move {
+            worker.send(&mail).await;
+            worker.dispatch.give_back(slot);
+        });
+    }
+
+    async fn lease(&self, limit: usize) -> Vec<LeasedMail> {
+        if limit == 0 {
+            return Vec::new();
+        }
         self.store
-            .lease_mail(limit, self.pace.lease)
+            .lease_mail(u32::try_from(limit).unwrap_or(1), self.pace.lease)
             .await
             .unwrap_or_else(|error| {
                 tracing::error!(%error, "the outbox cannot be read");

@@ -3,9 +3,9 @@
 use latchkey_app::domain::EmailAddress;
 use latchkey_app::language::Language;
 
-use super::{Registration, RegistrationError, codes};
+use super::{Registration, RegistrationError};
 use crate::network::ClientNetwork;
-use crate::store::{Claim, ClaimId, Limited, Registered, Registering, Spending};
+use crate::store::{Claim, ClaimId, Limited, Registered, Spending};
 use crate::telemetry::AUDIT;
 
 /// What became of a wish to correct an address.
@@ -48,37 +48,18 @@ impl Registration {
         };
         let budgets = self.budgets.sign_up(network);
         let ledger = self.budgets.ledger(address, network);
-        let strangers_wait_until = self.budgets.admit_stranger(&self.store, network).await?;
+        let spending = Spending {
+            budgets: &budgets,
+            ledger: &ledger,
+        };
         let registered = self
-            .store
-            .register(Registering {
-                email,
-                id: &ClaimId {
-                    address: address.to_owned(),
-                    key: self.keys.claim_key(address, &old.password_hash),
-                },
-                password_hash: &old.password_hash,
-                language,
-                seed: codes::new_seed(&*self.entropy)?,
-                reference: codes::new_reference(&*self.entropy)?,
-                rules: self.settings.renewal,
-                spending: Spending {
-                    budgets: &budgets,
-                    ledger: &ledger,
-                },
-                strangers_wait_until,
-                reveal_existing: self.settings.reveal_existing,
-            })
+            .enter(email, &old.password_hash, language, network, spending)
             .await?;
-        if strangers_wait_until.is_none() && !matches!(registered, Registered::Claimed(_)) {
-            self.budgets.was_no_stranger(network);
-        }
         Ok(match registered {
             Registered::Limited(limited) => CorrectOutcome::Limited(limited),
             Registered::Taken => CorrectOutcome::EmailTaken,
-            Registered::Claimed(claim) => {
+            Registered::Claimed { claim, .. } => {
                 self.store.withdraw(id).await?;
-                self.mail_bell.notify_one();
                 tracing::info!(
                     target: AUDIT,
                     event = "address_corrected",

@@ -17,12 +17,12 @@ use std::time::Duration;
 
 use chrono::Duration as Span;
 use thiserror::Error;
-use tokio::sync::Notify;
 
 use crate::clock::SharedClock;
 use crate::config::Config;
 use crate::entropy::{EntropyError, SharedEntropy};
 use crate::hashing::{HashParameters, HashingError, HashingPool};
+use crate::mail::Dispatch;
 use crate::secret_key::SecretKeys;
 use crate::store::{Renewal, Store, StoreError};
 
@@ -48,8 +48,8 @@ pub struct Registration {
     /// Parameters that hashes made under a former configuration have. Every proof is tried with
     /// them too, whoever it is for: else the time it takes would tell that there is an account.
     pub former_parameters: Vec<HashParameters>,
-    /// Rung when mail has been put into the outbox.
-    pub mail_bell: Arc<Notify>,
+    /// Told of mail that has been put into the outbox.
+    pub dispatch: Arc<Dispatch>,
 }
 
 /// What the configuration says about claims and codes.

@@ -4,6 +4,7 @@ use latchkey_app::domain::{EmailAddress, Password, VerificationCode};
 use latchkey_app::language::Language;
 
 use super::{Registration, RegistrationError, codes};
+use crate::mail::Slot;
 use crate::network::ClientNetwork;
 use crate::store::{Claim, ClaimId, Limited, Registered, Registering, Spending};
 use crate::telemetry::AUDIT;
@@ -50,32 +51,13 @@ impl Registration {
             .hashing
             .hash_or_recall(password.clone(), settings, network)
             .await?;
-        let id = ClaimId {
-            address: address.to_owned(),
-            key: self.keys.claim_key(address, &password_hash),
+        let spending = Spending {
+            budgets: &budgets,
+            ledger: &ledger,
         };
-        let strangers_wait_until = self.budgets.admit_stranger(&self.store, network).await?;
         let registered = self
-            .store
-            .register(Registering {
-                email,
-                id: &id,
-                password_hash: &password_hash,
-                language,
-                seed: codes::new_seed(&*self.entropy)?,
-                reference: codes::new_reference(&*self.entropy)?,
-                rules: self.settings.renewal,
-                spending: Spending {
-                    budgets: &budgets,
-                    ledger: &ledger,
-                },
-                strangers_wait_until,
-                reveal_existing: self.settings.reveal_existing,
-            })
+            .enter(email, &password_hash, language, network, spending)
             .await?;
-        if strangers_wait_until.is_none() && !matches!(registered, Registered::Claimed(_)) {
-            self.budgets.was_no_stranger(network);
-        }
         match registered {
             Registered::Limited(limited) => Ok(refused(email, network, limited)),
             Registered::Taken => {
@@ -89,9 +71,8 @@ impl Registration {
                 );
                 Ok(RegisterOutcome::EmailTaken)
             }
-            Registered::Claimed(claim) => {
+            Registered::Claimed { claim, .. } => {
                 self.hashing.keep(&password, settings, &password_hash);
-                self.mail_bell.notify_one();
                 tracing::info!(
                     target: AUDIT,
                     event = "registered",
@@ -106,6 +87,49 @@ impl Registration {
                 })
             }
         }
+    }
+
+    /// Puts a claim into the store, and its mail on its way, at a price that somebody has looked at
+    /// before.
+    pub(super) async fn enter(
+        &self,
+        email: &EmailAddress,
+        password_hash: &str,
+        language: Language,
+        network: ClientNetwork,
+        spending: Spending<'_>,
+    ) -> Result<Registered, RegistrationError> {
+        let address = email.canonical();
+        let strangers_wait_until = self.budgets.admit_stranger(&self.store, network).await?;
+        let slot = self.dispatch.reserve();
+        let mut registered = self
+            .store
+            .register(Registering {
+                email,
+                id: &ClaimId {
+                    address: address.to_owned(),
+                    key: self.keys.claim_key(address, password_hash),
+                },
+                password_hash,
+                language,
+                seed: codes::new_seed(&*self.entropy)?,
+                reference: codes::new_reference(&*self.entropy)?,
+                rules: self.settings.renewal,
+                spending,
+                strangers_wait_until,
+                lease: slot.as_ref().map(Slot::lease),
+                reveal_existing: self.settings.reveal_existing,
+            })
+            .await?;
+        match &mut registered {
+            Registered::Claimed { mail, .. } => match (slot, mail.take()) {
+                (Some(slot), Some(mail)) => slot.hand_over(mail),
+                _ => self.dispatch.ring(),
+            },
+            _ if strangers_wait_until.is_none() => self.budgets.was_no_stranger(network),
+            _ => {}
+        }
+        Ok(registered)
     }
 }
 

@@ -42,7 +42,7 @@ impl Registration {
             .await?;
         Ok(match renewed {
             Renewed::Renewed(claim) => {
-                self.mail_bell.notify_one();
+                self.dispatch.ring();
                 // Counted among everybody's mails, but never held up by them.
                 self.budgets.admit_stranger(&self.store, network).await?;
                 tracing::info!(

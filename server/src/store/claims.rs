@@ -14,6 +14,7 @@ use super::budgets::{
     AddressLedger, Budget, LONG_CODE_DIGITS, LONG_CODES_FOR, Limited, LimitedRow, budget_waits,
     end_if_limited, is_stopped, ledger_wait, refund_budgets, spend_budgets, spend_ledger, wanted,
 };
+use super::outbox::LeasedMail;
 use super::{ClaimId, Store, StoreError, vars};
 
 /// One attempt to get an account.
@@ -98,6 +99,9 @@ pub struct Registering<'a> {
     pub spending: Spending<'a>,
     /// When everybody together may make new claims again; `None`: now.
     pub strangers_wait_until: Option<DateTime<Utc>>,
+    /// How long this process, which will send it at once, takes its mail on for; `None`: it waits
+    /// for whoever looks into the outbox.
+    pub lease: Option<Duration>,
     /// Whether an address that is verified gets no claim but the answer that it is.
     pub reveal_existing: bool,
 }
@@ -120,8 +124,11 @@ pub struct Renewal {
 
 /// What became of a sign-up.
 pub enum Registered {
-    /// The claim stands and its mail is in the outbox.
-    Claimed(Box<Claim>),
+    /// The claim stands and its mail is in the outbox, and leased if that was asked for.
+    Claimed {
+        claim: Box<Claim>,
+        mail: Option<LeasedMail>,
+    },
     /// The address is verified, and `reveal_existing` was asked for; only budgets were spent.
     Taken,
     /// A budget is spent; nothing was changed.
@@ -220,8 +227,14 @@ const REGISTER: &str = concat!(
         disowned: $was_disowned AND $stopped
     };
     UPSERT ONLY $outbox SET address = $address, key = $key, ticket = rand::id(),
-        telling = telling ?? false, tries = 0, due_at = $now, queued_at = $now;
-    RETURN { claim: (SELECT * FROM ONLY $claim) }
+        telling = telling ?? false, tries = IF $leased { 1 } ELSE { 0 }, due_at = $due_at,
+        queued_at = $now;
+    RETURN {
+        claim: (SELECT * FROM ONLY $claim),
+        mail: IF $leased {
+            (SELECT address, key, ticket, tries, queued_at FROM ONLY $outbox)
+        }
+    }
 }"
 );
 
@@ -326,6 +339,7 @@ const GUESS: &str = concat!(
 struct RegisterRow {
     limited: Option<LimitedRow>,
     claim: Option<Claim>,
+    mail: Option<LeasedMail>,
 }
 
 #[derive(SurrealValue)]
@@ -364,6 +378,11 @@ impl Store {
                 claim.strangers_wait_until.into_value(),
             ),
             ("now", now.into_value()),
+            ("leased", claim.lease.is_some().into_value()),
+            (
+                "due_at",
+                (now + claim.lease.unwrap_or_default()).into_value(),
+            ),
             ("address", claim.id.address.clone().into_value()),
             ("key", claim.id.key.clone().into_value()),
             ("typed_address", claim.email.typed().into_value()),
@@ -378,7 +397,10 @@ impl Store {
         let row: RegisterRow = self.run(REGISTER, variables).await?;
         Ok(match (row.limited, row.claim) {
             (Some(limited), _) => Registered::Limited(limited.limited()?),
-            (None, Some(claim)) => Registered::Claimed(Box::new(claim)),
+            (None, Some(claim)) => Registered::Claimed {
+                claim: Box::new(claim),
+                mail: row.mail,
+            },
             (None, None) => Registered::Taken,
         })
     }

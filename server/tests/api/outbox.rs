@@ -7,14 +7,14 @@ use std::time::Duration;
 use latchkey::config::Mode;
 use latchkey::entropy::SystemEntropy;
 use latchkey::mail::{
-    Composer, MailCounters, MailWorker, Pace, RelayHealth, TimeLimits, Transport, WAIT_BOUNDS_MS,
+    Composer, Dispatch, MailCounters, MailWorker, Pace, RelayHealth, TimeLimits, Transport,
+    WAIT_BOUNDS_MS,
 };
 use latchkey::secret_key::SecretKeys;
 use reqwest::Method;
 use reqwest::header::{ACCEPT, ACCEPT_LANGUAGE};
 use secrecy::SecretString;
 use serde_json::Value;
-use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use url::Url;
@@ -190,16 +190,17 @@ async fn several_workers_send_each_mail_once() {
     for _ in 0..3 {
         let smtp_url = SecretString::from(format!("smtp://{}", app.smtp.host()));
         let limits = TimeLimits::default();
+        let (pace, health) = (Pace::default(), Arc::new(RelayHealth::default()));
         let worker = MailWorker {
             store: app.store(),
             composer: Composer::new("Other", &url, &"a@b.example".parse().unwrap(), None).unwrap(),
             transport: Transport::from_config(Some(&smtp_url), None, &url, limits).unwrap(),
             keys: SecretKeys::load_or_create(None, &app.data_dir(), false, &SystemEntropy).unwrap(),
             clock: app.clock(),
-            bell: Arc::new(Notify::new()),
-            health: Arc::new(RelayHealth::default()),
+            dispatch: Arc::new(Dispatch::new(pace.lease, health.clone(), app.clock())),
+            health,
             counters: Arc::new(MailCounters::default()),
-            pace: Pace::default(),
+            pace,
             code_ttl_seconds: 60,
             notices_per_day: 3,
         };

@@ -10,12 +10,12 @@ use chrono::{DateTime, TimeDelta, Utc};
 use latchkey_app::domain::{EmailAddress, Password, VerificationCode};
 use latchkey_app::language::Language;
 use tempfile::TempDir;
-use tokio::sync::Notify;
 
 use super::*;
 use crate::clock::Clock;
 use crate::config::DatabaseConfig;
 use crate::entropy::SystemEntropy;
+use crate::mail::Dispatch;
 use crate::network::ClientNetwork;
 use crate::store::{Claim, LeasedMail, MailRules, Outgoing};
 
@@ -84,7 +84,11 @@ impl Story {
             entropy: Arc::new(SystemEntropy),
             settings: Settings::from_config(config),
             former_parameters: Vec::new(),
-            mail_bell: Arc::new(Notify::new()),
+            dispatch: Arc::new(Dispatch::new(
+                TimeDelta::seconds(8),
+                Arc::default(),
+                clock.clone(),
+            )),
         }
     }
 

@@ -1,0 +1,141 @@
+//! How mail gets from the use case that owes it to the worker that sends it.
+//!
+//! Mostly the worker has a hand free. Then the transaction that owes a mail leases it to this
+//! process at once, and the worker neither looks for it nor writes that it has found it. All else
+//! waits in the outbox: what comes while the worker is behind, while the relay fails, or to a
+//! process that dies now.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use chrono::Duration;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+
+use super::{MAX_CONNECTIONS, RelayHealth};
+use crate::clock::SharedClock;
+use crate::store::LeasedMail;
+
+/// Shared by the use cases and the worker of one process.
+pub struct Dispatch {
+    /// One for each mail that is, or is about to be, under way.
+    slots: Arc<Semaphore>,
+    /// Rung when there may be mail in the outbox.
+    bell: Notify,
+    /// Whether mail waits in the outbox for a slot: it was first.
+    is_behind: AtomicBool,
+    lease: Duration,
+    health: Arc<RelayHealth>,
+    clock: SharedClock,
+    handing: UnboundedSender<(LeasedMail, OwnedSemaphorePermit)>,
+    /// Until a worker takes it.
+    handed: Mutex<Option<HandedMail>>,
+}
+
+/// What the worker is handed, each with its slot: so there are never more than slots.
+pub(super) type HandedMail = UnboundedReceiver<(LeasedMail, OwnedSemaphorePermit)>;
+
+/// Room for a mail that is about to be owed. Dropped, it is free again.
+pub struct Slot {
+    permit: OwnedSemaphorePermit,
+    lease: Duration,
+    handing: UnboundedSender<(LeasedMail, OwnedSemaphorePermit)>,
+}
+
+impl Dispatch {
+    /// Leases last for `lease`.
+    #[must_use]
+    pub fn new(lease: Duration, health: Arc<RelayHealth>, clock: SharedClock) -> Self {
+        let (handing, handed) = unbounded_channel();
+        Self {
+            slots: Arc::new(Semaphore::new(MAX_CONNECTIONS)),
+            bell: Notify::new(),
+            is_behind: AtomicBool::new(false),
+            lease,
+            health,
+            clock,
+            handing,
+            handed: Mutex::new(Some(handed)),
+        }
+    }
+
+    /// Room for one mail, to be leased in the transaction that owes it; `None` when it must wait
+    /// for its turn in the outbox, and [`Self::ring`] be called.
+    #[must_use]
+    pub fn reserve(&self) -> Option<Slot> {
+        let mut permits = if self.is_behind.load(Ordering::Relaxed) || !self.is_attended() {
+            Vec::new()
+        } else {
+            self.free_slots(1)
+        };
+        let Some(permit) = permits.pop() else {
+            self.is_behind.store(true, Ordering::Relaxed);
+            return None;
+        };
+        Some(Slot {
+            permit,
+            lease: self.lease,
+            handing: self.handing.clone(),
+        })
+    }
+
+    /// Says that there is mail in the outbox.
+    pub fn ring(&self) {
+        self.bell.notify_one();
+    }
+
+    /// Waits until somebody rings.
+    pub(super) async fn rung(&self) {
+        self.bell.notified().await;
+    }
+
+    /// As many slots as are free and as the relay is to be asked for, up to `limit`.
+    pub(super) fn free_slots(&self, limit: usize) -> Vec<OwnedSemaphorePermit> {
+        let under_way = MAX_CONNECTIONS.saturating_sub(self.slots.available_permits());
+        let room = self.health.room(self.clock.now(), under_way);
+        (0..room.min(limit))
+            .map_while(|_| Arc::clone(&self.slots).try_acquire_owned().ok())
+            .collect()
+    }
+
+    /// Makes the caller the worker of this process; `None` when there is one already.
+    pub(super) fn attend(&self) -> Option<HandedMail> {
+        self.lock().take()
+    }
+
+    /// Says whether mail is left in the outbox for which there was no slot.
+    pub(super) fn set_behind(&self, is_behind: bool) {
+        self.is_behind.store(is_behind, Ordering::Relaxed);
+    }
+
+    /// Gives a slot to whatever waits for one.
+    pub(super) fn give_back(&self, slot: OwnedSemaphorePermit) {
+        drop(slot);
+        if self.is_behind.load(Ordering::Relaxed) {
+            self.ring();
+        }
+    }
+
+    fn is_attended(&self) -> bool {
+        self.lock().is_none()
+    }
+
+    /// Nobody panics while holding the lock.
+    fn lock(&self) -> std::sync::MutexGuard<'_, Option<HandedMail>> {
+        self.handed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Slot {
+    /// How long the mail is leased for.
+    #[must_use]
+    pub fn lease(&self) -> Duration {
+        self.lease
+    }
+
+    /// Hands over what was leased for this slot. Should nobody be there any more, somebody takes
+    /// it on when the lease ends.
+    pub fn hand_over(self, mail: LeasedMail) {
+        let _ = self.handing.send((mail, self.permit));
+    }
+}
