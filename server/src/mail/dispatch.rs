@@ -5,12 +5,12 @@
 //! waits in the outbox: what comes while the worker is behind, while the relay fails, or to a
 //! process that dies now.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::Duration;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Mutex, MutexGuard, Notify, OwnedSemaphorePermit, Semaphore};
 
 use super::{MAX_CONNECTIONS, RelayHealth};
 use crate::clock::SharedClock;
@@ -27,19 +27,19 @@ pub struct Dispatch {
     lease: Duration,
     health: Arc<RelayHealth>,
     clock: SharedClock,
-    handing: UnboundedSender<(LeasedMail, OwnedSemaphorePermit)>,
-    /// Until a worker takes it.
-    handed: Mutex<Option<HandedMail>>,
+    handing: UnboundedSender<Handed>,
+    /// Held by the worker: given back even when it panics, and begins anew.
+    handed: Mutex<UnboundedReceiver<Handed>>,
 }
 
-/// What the worker is handed, each with its slot: so there are never more than slots.
-pub(super) type HandedMail = UnboundedReceiver<(LeasedMail, OwnedSemaphorePermit)>;
+/// A mail with its slot: so there are never more than slots.
+type Handed = (LeasedMail, OwnedSemaphorePermit);
 
 /// Room for a mail that is about to be owed. Dropped, it is free again.
 pub struct Slot {
     permit: OwnedSemaphorePermit,
     lease: Duration,
-    handing: UnboundedSender<(LeasedMail, OwnedSemaphorePermit)>,
+    handing: UnboundedSender<Handed>,
 }
 
 impl Dispatch {
@@ -55,7 +55,7 @@ impl Dispatch {
             health,
             clock,
             handing,
-            handed: Mutex::new(Some(handed)),
+            handed: Mutex::new(handed),
         }
     }
 
@@ -98,9 +98,9 @@ impl Dispatch {
             .collect()
     }
 
-    /// Makes the caller the worker of this process; `None` when there is one already.
-    pub(super) fn attend(&self) -> Option<HandedMail> {
-        self.lock().take()
+    /// Makes the caller the worker of this process, as soon as there is no other.
+    pub(super) async fn attend(&self) -> MutexGuard<'_, UnboundedReceiver<Handed>> {
+        self.handed.lock().await
     }
 
     /// Says whether mail is left in the outbox for which there was no slot.
@@ -117,12 +117,7 @@ impl Dispatch {
     }
 
     fn is_attended(&self) -> bool {
-        self.lock().is_none()
-    }
-
-    /// Nobody panics while holding the lock.
-    fn lock(&self) -> std::sync::MutexGuard<'_, Option<HandedMail>> {
-        self.handed.lock().unwrap_or_else(PoisonError::into_inner)
+        self.handed.try_lock().is_err()
     }
 }
 
@@ -137,5 +132,43 @@ impl Slot {
     /// it on when the lease ends.
     pub fn hand_over(self, mail: LeasedMail) {
         let _ = self.handing.send((mail, self.permit));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::SystemClock;
+
+    fn dispatch() -> Dispatch {
+        Dispatch::new(Duration::seconds(8), Arc::default(), Arc::new(SystemClock))
+    }
+
+    #[tokio::test]
+    async fn there_is_room_only_while_a_worker_is_there_and_not_behind() {
+        let dispatch = dispatch();
+        assert!(dispatch.reserve().is_none(), "nobody would send it");
+        {
+            let _worker = dispatch.attend().await;
+            assert!(dispatch.reserve().is_none(), "somebody waits already");
+            dispatch.set_behind(false);
+            assert!(dispatch.reserve().is_some());
+        }
+        assert!(dispatch.reserve().is_none(), "the worker is gone");
+        let _another = dispatch.attend().await;
+        assert!(dispatch.reserve().is_none(), "somebody waits again");
+    }
+
+    #[tokio::test]
+    async fn no_more_mails_are_under_way_than_there_are_connections() {
+        let dispatch = dispatch();
+        let _worker = dispatch.attend().await;
+        let slots: Vec<_> = (0..MAX_CONNECTIONS)
+            .map(|_| dispatch.reserve().unwrap())
+            .collect();
+        assert!(dispatch.reserve().is_none());
+        assert!(dispatch.free_slots(MAX_CONNECTIONS).is_empty());
+        drop(slots);
+        assert_eq!(dispatch.free_slots(MAX_CONNECTIONS).len(), MAX_CONNECTIONS);
     }
 }

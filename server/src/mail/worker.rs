@@ -99,9 +99,7 @@ enum Fate {
 impl MailWorker {
     /// Works until cancelled, and then finishes what it has begun. A process has one worker.
     pub async fn run(self: Arc<Self>, cancelled: CancellationToken) {
-        let Some(mut handed) = self.dispatch.attend() else {
-            return;
-        };
+        let mut handed = self.dispatch.attend().await;
         let sending = TaskTracker::new();
         while !cancelled.is_cancelled() {
             let slots = self.dispatch.free_slots(MAX_CONNECTIONS);
