@@ -13,6 +13,7 @@ use axum_server::Handle;
 use latchkey_app::SiteFiles;
 use latchkey_app::view::Site;
 use leptos::config::LeptosOptions;
+use sd_notify::NotifyState;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -308,12 +309,14 @@ impl Application {
             let _ = writeln!(std::io::stdout(), "{greeting}");
         }
         tracing::info!("serving");
+        tell_supervisor(&[NotifyState::Ready]);
 
         let failed = tokio::select! {
             () = shutdown => None,
             ended = serving.join_next() => ended,
         };
         tracing::info!("stopping; running requests may finish");
+        tell_supervisor(&[NotifyState::Stopping]);
         handle.graceful_shutdown(Some(GRACE));
         let mut outcome = failed.map_or(Ok(()), |ended| ended?.context("A socket failed"));
         while let Some(ended) = serving.join_next().await {
@@ -323,6 +326,13 @@ impl Application {
         while background.join_next().await.is_some() {}
         tracing::info!("stopped");
         outcome
+    }
+}
+
+/// For systemd's `Type=notify`. Without a supervisor that listens nobody is told.
+fn tell_supervisor(state: &[NotifyState<'_>]) {
+    if let Err(error) = sd_notify::notify(state) {
+        tracing::warn!(%error, "the supervisor could not be told");
     }
 }
 

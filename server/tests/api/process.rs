@@ -3,6 +3,7 @@
 pub mod child;
 mod log;
 mod mail;
+mod supervisor;
 
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
