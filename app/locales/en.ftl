@@ -223,6 +223,7 @@ error-store = The service cannot reach its store. Please try again in a moment: 
 error-unavailable = The service is busy or being worked on. Nothing was recorded; please try again in a moment.
 error-session = Your browser's session could not be read or written. Please try again in a moment.
 error-internal = Something went wrong here, not with what you sent. Please try again later.
+error-internal-quote = { error-internal } If you ask for help, quote this reference: { $reference }.
 error-cross-site = This form was sent from another site. Open this site and fill the form in there.
 error-not-a-form = Send the fields as a form: Content-Type: { $type }.
 error-form-too-large = The form is too large: 64 KiB are allowed.

@@ -217,6 +217,7 @@ error-store = Le service ne peut pas joindre sa base. Réessayez dans un instant
 error-unavailable = Le service est surchargé ou en maintenance. Rien n’a été enregistré ; réessayez dans un instant.
 error-session = La session de votre navigateur n’a pas pu être lue ou écrite. Réessayez dans un instant.
 error-internal = Quelque chose n’a pas marché ici, et non dans ce que vous avez envoyé. Réessayez plus tard.
+error-internal-quote = { error-internal } Si vous demandez de l’aide, citez cette référence : { $reference }.
 error-cross-site = Ce formulaire a été envoyé depuis un autre site. Ouvrez ce site et remplissez-le ici.
 error-not-a-form = Envoyez les champs comme un formulaire : Content-Type: { $type }.
 error-form-too-large = Le formulaire est trop volumineux : 64 Kio sont permis.

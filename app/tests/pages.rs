@@ -10,8 +10,8 @@ use latchkey_app::{
     language::Language,
     theme::Theme,
     view::{
-        ErrorView, FieldErrors, LoginView, MailState, Moment, NotMeView, Notice, PendingClaim,
-        Preferences, RegisterView, Site, Tone, VerifyView, WelcomeView,
+        Again, ErrorView, FieldErrors, LoginView, MailState, Moment, NotMeView, Notice,
+        PendingClaim, Preferences, RegisterView, Site, Tone, VerifyView, WelcomeView,
     },
 };
 use leptos::prelude::provide_context;
@@ -481,7 +481,7 @@ fn an_error_is_drawn_whatever_the_path_and_the_other_views() {
             title: "Back in a moment".to_owned(),
             message: "Try again in a few seconds.".to_owned(),
             reference: Some("01JD".to_owned()),
-            again: Some("/register".to_owned()),
+            again: Some(Again::Open("/register".to_owned())),
         });
     });
     for text in [
@@ -494,6 +494,25 @@ fn an_error_is_drawn_whatever_the_path_and_the_other_views() {
     }
     assert!(!page.has("action=\"/register\""));
     assert!(page.with("class=\"button\"").contains("href=\"/register\""));
+}
+
+#[test]
+fn what_was_typed_into_a_form_whose_page_cannot_be_drawn_is_sent_again_by_a_button() {
+    let page = page("/correct", || {
+        provide_context(ErrorView {
+            status: 503,
+            again: Some(Again::Post {
+                path: "/correct".to_owned(),
+                fields: vec![("email".to_owned(), "\"ada\"@bar.com".to_owned())],
+            }),
+            ..ErrorView::default()
+        });
+    });
+    assert!(page.with("method=\"post\"").contains("action=\"/correct\""));
+    let field = page.with("name=\"email\"");
+    for part in ["type=\"hidden\"", "value=\"&quot;ada&quot;@bar.com\""] {
+        assert!(field.contains(part), "{field}");
+    }
 }
 
 #[test]

@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 
 use super::answer::{Failure, Faults, Kind, Problem, Success};
 use super::door::Door;
-use super::form::Form;
+use super::form::{Form, Typed};
 use super::pages;
 use super::session::{Begun, Remembered};
 use super::state::AppState;
@@ -63,12 +63,7 @@ pub async fn correct(
     visit: Visit,
     form: Result<Form, Problem>,
 ) -> Response {
-    let typed = form
-        .as_ref()
-        .ok()
-        .and_then(|form| form.field("email").ok().flatten())
-        .unwrap_or_default()
-        .to_owned();
+    let typed = Typed::of(form.as_ref());
     match (
         attempt(&state, network, visit.language, &session, form).await,
         door,
@@ -76,7 +71,7 @@ pub async fn correct(
         (Ok(_), Door::Browser) => Redirect::to("/verify").into_response(),
         (Ok(success), Door::Program { .. }) => success.into_response(),
         (Err(problem), Door::Browser) => {
-            match pages::verify_again(&state, &session, &visit, typed, &problem).await {
+            match pages::verify_again(&state, &session, &visit, &typed, &problem).await {
                 Ok(mut page) => {
                     problem.add_headers(true, &mut page);
                     page

@@ -36,6 +36,8 @@ async fn the_same_browser_needs_only_the_code() {
         .await;
     assert_eq!(wrong.status, 403);
     assert!(wrong.body.contains("2 attempts left"));
+    let kept = format!(r#"value="{}""#, other_than(&code));
+    assert!(!wrong.body.contains(&kept), "a wrong code is of no use");
     let before = cookie.split(';').next().unwrap().to_owned();
     let answer = app
         .submit("/verify", &fields(&[("verification_code", &code)]))
@@ -86,6 +88,10 @@ async fn another_browser_needs_address_password_and_code() {
         .await;
     assert_eq!(answer.status, 401);
     assert!(answer.body.contains(EMAIL), "the address is kept");
+    assert!(
+        answer.body.contains(&format!(r#"value="{code}""#)),
+        "so is the code, which nobody has judged"
+    );
     assert!(
         !answer.body.contains("another password"),
         "the password is not echoed"

@@ -23,7 +23,7 @@ pub(super) fn texts() -> impl Iterator<Item = Key> {
 }
 
 /// Another address for this sign-up, without the password. Folded up, with or without JavaScript,
-/// unless it has just come back with an error.
+/// unless it has just come back.
 #[component]
 pub(super) fn CorrectForm(
     pending: Pending,
@@ -32,7 +32,7 @@ pub(super) fn CorrectForm(
     typed: String,
 ) -> impl IntoView {
     let texts = pending.texts;
-    let is_open = error.is_some();
+    let is_open = error.is_some() || !typed.is_empty();
     let email = FieldState::new("email", error, move |text| {
         let error = EmailAddress::parse(text).err()?;
         Some(texts.get(error.key()))
