@@ -55,6 +55,61 @@ test.describe('for whoever likes French', () => {
   });
 });
 
+test.describe('a choice at the foot of a page', { tag: '@with-javascript' }, () => {
+  test('of colours loses nothing that was typed', async ({ page, visitor }) => {
+    await visitor.openRegister();
+    await visitor.fillIn();
+    await page.getByRole('button', { name: 'Dark' }).click();
+    await expect(page.locator('html')).toHaveAttribute('data-theme', 'dark');
+    await expect(page.getByRole('button', { name: 'Dark' })).toHaveAttribute('aria-pressed', 'true');
+    await expect(visitor.email).toHaveValue(visitor.person.email);
+    await expect(visitor.password).toHaveValue(visitor.person.password);
+    await expect(async () => {
+      expect((await page.context().cookies()).map(({ value }) => value)).toContain('dark');
+    }).toPass();
+
+    await visitor.createAccount.click();
+    await visitor.seesPendingSignUp();
+    await expect(page.locator('html')).toHaveAttribute('data-theme', 'dark');
+  });
+
+  test('of a language loses nothing but the password', async ({ page, visitor, visitorIn }) => {
+    const slip = visitorIn(page, { ...visitor.person, email: `x-${visitor.person.email}` });
+    await slip.openRegister();
+    await slip.fillIn();
+    await page.getByRole('button', { name: 'Français' }).click();
+    await expect(page.getByRole('button', { name: 'Afficher le mot de passe' })).toBeVisible();
+    await expect(page.getByLabel('Adresse e-mail')).toHaveValue(slip.person.email);
+    await expect(page.getByLabel('Mot de passe', { exact: true })).toHaveValue('');
+    expect(await page.evaluate(() => sessionStorage.length + localStorage.length)).toBe(0);
+    await page.getByLabel('Mot de passe', { exact: true }).fill(slip.person.password);
+    await page.getByRole('button', { name: 'Créer le compte' }).click();
+
+    const code = page.getByLabel('Code de vérification');
+    const right = await slip.readCode();
+    await code.fill(right.slice(0, 2));
+    await page.getByText('Mauvaise adresse').click();
+    await page.getByLabel('Bonne adresse').fill(visitor.person.email);
+    await page.getByRole('button', { name: 'English' }).click();
+    await slip.seesPendingSignUp();
+    await expect(visitor.code).toHaveValue(right.slice(0, 2));
+    await expect(page.getByLabel('Right address')).toHaveValue(visitor.person.email);
+    await page.getByRole('button', { name: 'Send a code there' }).click();
+    await visitor.seesPendingSignUp();
+    await visitor.readCode();
+  });
+
+  test('says nothing that another page would take for its own', async ({ page, visitor }) => {
+    await visitor.openRegister();
+    await visitor.fillIn();
+    await page.evaluate(() => sessionStorage.setItem('typed', JSON.stringify(['/login', [['email', 'ada@example.com']]])));
+    await page.reload();
+    await expect(visitor.email).toHaveValue('');
+    await visitor.openLogin();
+    await expect(visitor.email).toHaveValue('');
+  });
+});
+
 test('colours that were chosen are there from the first byte on', async ({ page, request }) => {
   const background = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
   await page.emulateMedia({ colorScheme: 'light' });

@@ -55,7 +55,10 @@ pub(super) fn CorrectForm(
 
     view! {
         <details class="fold" open=is_open>
-            <summary class="fold__summary">{texts.get(key::VERIFY_OTHER_ADDRESS_LEAD)}</summary>
+            // As with a button: an error beside the code would push it away under the pointer.
+            <summary class="fold__summary" on:mousedown=|event| event.prevent_default()>
+                {texts.get(key::VERIFY_OTHER_ADDRESS_LEAD)}
+            </summary>
             <form class="form" method="post" action="/correct" novalidate on:submit=submit>
                 <input type="hidden" name="reference" value=reference />
                 <EmailField
