@@ -130,6 +130,7 @@ correct-submit = Send a code there
 correct-submitting = Sending …
 correct-keeps-password = Your password stays as it is.
 correct-same = This is the address that the code was sent to.
+correct-own-address = Your password is this address, or the part before its @. Sign up again with this address and another password.
 verify-anywhere-lead = Enter the address and the password that you signed up with, and the code from the mail.
 verify-no-code-lead = No code, or a stale one?
 verify-no-code = Sign up again

@@ -125,6 +125,7 @@ correct-submit = Y envoyer un code
 correct-submitting = Envoi…
 correct-keeps-password = Votre mot de passe reste le même.
 correct-same = C’est l’adresse à laquelle le code a été envoyé.
+correct-own-address = Votre mot de passe est cette adresse, ou ce qui précède son @. Inscrivez-vous de nouveau avec cette adresse et un autre mot de passe.
 verify-anywhere-lead = Saisissez l’adresse et le mot de passe de votre inscription, et le code reçu par e-mail.
 verify-no-code-lead = Pas de code, ou un code périmé ?
 verify-no-code = Inscrivez-vous de nouveau

@@ -312,6 +312,37 @@ async fn a_mistyped_address_is_corrected_without_the_password() {
 }
 
 #[tokio::test]
+async fn an_address_that_is_the_password_is_no_correction() {
+    for password in ["somebody", "Somebody@bar.com", "somebody@bar.com"] {
+        let app = App::start_with(|config| {
+            config.limits.sign_ups_per_hour = 2;
+            config.trusted_proxies = vec!["127.0.0.1/32".parse().unwrap()];
+        })
+        .await;
+        let send_form = async |path: &str, form: &[(&str, &str)]| {
+            let request = app
+                .form(path, fields(form))
+                .header(ACCEPT, "application/json")
+                .header("sec-fetch-site", "same-origin")
+                .header("x-forwarded-for", "203.0.113.9");
+            send(request).await
+        };
+        let typo = [("email", "sombody@bar.com"), ("password", password)];
+        send_form("/register", &typo).await.assert_is(200, "");
+        app.mailed_code("sombody@bar.com").await;
+        let right = [("email", "Somebody@bar.com")];
+        let refused = send_form("/correct", &right).await;
+        refused.assert_is(422, "invalid");
+        let sentence = refused.json()["fields"]["email"].to_string();
+        assert!(sentence.contains("Your password is this address"));
+        // The sign-up stands as it was, and the question has had its price.
+        assert!(app.get("/verify").await.body.contains("sombody@bar.com"));
+        let other = send_form("/correct", &[("email", "other@bar.com")]).await;
+        other.assert_is(429, "rate_limited");
+    }
+}
+
+#[tokio::test]
 async fn only_the_browser_of_a_sign_up_corrects_it() {
     let mut app = App::start().await;
     app.fetch("/correct", "email=foo%40bar.com")
