@@ -51,6 +51,7 @@ fn each_page_is_a_whole_document_in_the_services_name() {
         ("/register", "Create an account · Keys &amp; Co"),
         ("/verify", "Enter your code · Keys &amp; Co"),
         ("/nowhere", "Page not found · Keys &amp; Co"),
+        ("/dev/components", "Components · Keys &amp; Co"),
     ] {
         let page = page(path, || {});
         assert!(
