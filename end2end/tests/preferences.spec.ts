@@ -1,6 +1,6 @@
 import { expect, test } from '../fixtures/index.ts';
 
-test('a page speaks the language that was chosen, to the end of a sign-up', async ({ browserLog, javaScriptEnabled, page, visitor }) => {
+test('a page speaks the language that was chosen, to the end of a sign-up', { tag: '@every-size' }, async ({ browserLog, javaScriptEnabled, page, visitor }) => {
   browserLog.allowStatus(422);
   browserLog.allowStatus(403);
   await page.goto('/register');
@@ -42,7 +42,7 @@ test('a page speaks the language that was chosen, to the end of a sign-up', asyn
 test.describe('for whoever likes French', () => {
   test.use({ locale: 'fr-CA' });
 
-  test('pages are in French from the first one on, errors too', async ({ browserLog, page }) => {
+  test('pages are in French from the first one on, errors too', { tag: '@without-javascript' }, async ({ browserLog, page }) => {
     browserLog.allowStatus(404);
     await page.goto('/');
     await expect(page.locator('html')).toHaveAttribute('lang', 'fr');

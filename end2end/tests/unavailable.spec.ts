@@ -12,6 +12,8 @@ const CROWD = 56;
 const BUSY = 'The service is busy or being worked on. Nothing was recorded; please try again in a moment.';
 
 test('a service that is too busy says so, and what was typed is sent again with one click', async ({ browserLog, javaScriptEnabled, mailbox, request, visitor }) => {
+  // Four hashes at full length, more on a machine that does something else besides.
+  test.slow();
   browserLog.allowStatus(503);
   await visitor.openRegister();
   await visitor.fillIn();
