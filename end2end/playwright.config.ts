@@ -4,8 +4,9 @@ import { CHROMIUM_ARGS, findChromium } from './chromium.ts';
 
 /**
  * Every journey runs twice, with and without JavaScript, unless its tag says that it
- * is about one of them; what is tagged @every-size once more on a phone. Each worker
- * starts a server of its own (fixtures/server.ts), so nothing has to be running before.
+ * is about one of them, or that it makes no difference; what is tagged @every-size once
+ * more on a phone. Each worker starts a server of its own (fixtures/server.ts), so nothing
+ * has to be running before.
  */
 export default defineConfig({
   testDir: 'tests',
@@ -30,7 +31,8 @@ export default defineConfig({
   projects: [
     { name: 'with-javascript', use: { javaScriptEnabled: true }, grepInvert: /@without-javascript/ },
     { name: 'without-javascript', use: { javaScriptEnabled: false }, grepInvert: /@with-javascript/ },
-    // Where a finger and a small dark screen could make a difference.
+    // Where a finger and a small dark screen could make a difference: each page, and each kind of
+    // thing that a page has to say, once.
     {
       name: 'phone',
       use: { ...devices['Pixel 7'], colorScheme: 'dark' },

@@ -46,6 +46,13 @@ fn read_beside_binary(file: &str) -> String {
         .unwrap_or_default()
 }
 
+/// Lets nobody lose what they are typing by a choice of colours, which change where they are, or of
+/// a language, in which the page is opened anew: what was typed, but for the password, waits in the
+/// tab's own storage meanwhile. Pressing a button there leaves the focus where it is, as with
+/// [`Button`](crate::components::Button). In a script of its own, so that it does not wait for the
+/// islands.
+const PREFERENCES: &str = include_str!("preferences.js");
+
 /// Starts the islands, as `leptos::hydration::HydrationScripts` does. That one cannot be used
 /// under `script-src 'nonce-…'`: it puts the nonce of its module preload into `crossorigin`
 /// (leptos-rs/leptos#4843), so the browser refuses to load the file.
@@ -53,15 +60,21 @@ fn read_beside_binary(file: &str) -> String {
 pub fn Hydration(files: SiteFiles) -> impl IntoView {
     let SiteFiles { js, wasm, .. } = files;
     let nonce = use_nonce();
+    // In steps, between which the page answers to whoever is using it already.
     let start = format!(
         "import start, * as app from {js:?};\
+         const pause = () => new Promise((go) => setTimeout(go));\
          await start({{ module_or_path: {wasm:?} }});\
+         await pause();\
          app.hydrate();\
-         for (const island of document.querySelectorAll('leptos-island'))\
-         app[island.dataset.component](island);"
+         for (const island of document.querySelectorAll('leptos-island')) {{\
+         await pause();\
+         app[island.dataset.component](island);\
+         }}"
     );
 
     view! {
+        <script type="module" nonce=nonce.clone() inner_html=PREFERENCES></script>
         <link rel="modulepreload" href=js nonce=nonce.clone() fetchpriority="low" />
         // What can be read comes first.
         <link

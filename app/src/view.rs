@@ -68,8 +68,10 @@ pub struct RegisterView {
 pub struct VerifyView {
     /// The claim that this browser has just made; then its form asks for the code alone.
     pub claim: Option<PendingClaim>,
-    /// The address as typed, kept when the form without a claim comes back.
+    /// The address as typed, kept when the form without a claim comes back, or a correction does.
     pub email: String,
+    /// The code as typed, kept when the form comes back and it was not the code's fault.
+    pub code: String,
     pub fields: FieldErrors,
     /// What went wrong with the form as a whole, or what just happened ("a new code is on its way").
     pub notice: Option<Notice>,
@@ -205,6 +207,19 @@ pub struct ErrorView {
     pub message: String,
     /// The request's id, which the log has too.
     pub reference: Option<String>,
-    /// The path of what may work in a moment.
-    pub again: Option<String>,
+    /// What may work in a moment.
+    pub again: Option<Again>,
+}
+
+/// How something is tried again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Again {
+    /// The page of this path is opened.
+    Open(String),
+    /// The same form is sent once more.
+    Post {
+        path: String,
+        /// Names and what was typed.
+        fields: Vec<(String, String)>,
+    },
 }

@@ -10,8 +10,8 @@ use latchkey_app::{
     language::Language,
     theme::Theme,
     view::{
-        ErrorView, FieldErrors, LoginView, MailState, Moment, NotMeView, Notice, PendingClaim,
-        Preferences, RegisterView, Site, Tone, VerifyView, WelcomeView,
+        Again, ErrorView, FieldErrors, LoginView, MailState, Moment, NotMeView, Notice,
+        PendingClaim, Preferences, RegisterView, Site, Tone, VerifyView, WelcomeView,
     },
 };
 use leptos::prelude::provide_context;
@@ -51,6 +51,7 @@ fn each_page_is_a_whole_document_in_the_services_name() {
         ("/register", "Create an account · Keys &amp; Co"),
         ("/verify", "Enter your code · Keys &amp; Co"),
         ("/nowhere", "Page not found · Keys &amp; Co"),
+        ("/dev/components", "Components · Keys &amp; Co"),
     ] {
         let page = page(path, || {});
         assert!(
@@ -481,7 +482,7 @@ fn an_error_is_drawn_whatever_the_path_and_the_other_views() {
             title: "Back in a moment".to_owned(),
             message: "Try again in a few seconds.".to_owned(),
             reference: Some("01JD".to_owned()),
-            again: Some("/register".to_owned()),
+            again: Some(Again::Open("/register".to_owned())),
         });
     });
     for text in [
@@ -494,6 +495,25 @@ fn an_error_is_drawn_whatever_the_path_and_the_other_views() {
     }
     assert!(!page.has("action=\"/register\""));
     assert!(page.with("class=\"button\"").contains("href=\"/register\""));
+}
+
+#[test]
+fn what_was_typed_into_a_form_whose_page_cannot_be_drawn_is_sent_again_by_a_button() {
+    let page = page("/correct", || {
+        provide_context(ErrorView {
+            status: 503,
+            again: Some(Again::Post {
+                path: "/correct".to_owned(),
+                fields: vec![("email".to_owned(), "\"ada\"@bar.com".to_owned())],
+            }),
+            ..ErrorView::default()
+        });
+    });
+    assert!(page.with("method=\"post\"").contains("action=\"/correct\""));
+    let field = page.with("name=\"email\"");
+    for part in ["type=\"hidden\"", "value=\"&quot;ada&quot;@bar.com\""] {
+        assert!(field.contains(part), "{field}");
+    }
 }
 
 #[test]
@@ -515,9 +535,12 @@ fn nothing_needs_an_exception_from_a_strict_policy() {
         provide_context(RegisterView::default());
     });
     assert!(!page.has(" style=") && !page.has("<style"));
-    for start in ["<script", "<link rel=\"modulepreload\""] {
-        assert!(page.tag(start).contains(" nonce=\""), "{start}");
-        assert_eq!(page.count(start), 1);
+    for (start, count) in [("<script", 2), ("<link rel=\"modulepreload\"", 1)] {
+        let tags: Vec<_> = (page.html().split(start).skip(1))
+            .filter_map(|rest| rest.split('>').next())
+            .collect();
+        assert_eq!(tags.len(), count, "{start}");
+        assert!(tags.iter().all(|tag| tag.contains(" nonce=\"")), "{tags:?}");
     }
     assert_eq!(
         page.count("crossorigin=\""),

@@ -60,7 +60,7 @@ test.describe('nothing stands in anybody’s way', { tag: '@with-javascript' }, 
   });
 });
 
-test('targets are large enough for a finger', async ({ page }) => {
+test('targets are large enough for a finger', { tag: ['@with-javascript', '@every-size'] }, async ({ page }) => {
   for (const path of ['/', '/register', '/verify', '/login']) {
     await page.goto(path);
     const sizes = await page.locator('main :is(a, button, input:not([type="hidden"])), footer button').evaluateAll((targets) =>
@@ -74,7 +74,7 @@ test('targets are large enough for a finger', async ({ page }) => {
   }
 });
 
-test('twice as large letters fit a narrow screen', async ({ page }) => {
+test('twice as large letters fit a narrow screen', { tag: '@with-javascript' }, async ({ page }) => {
   await page.setViewportSize({ width: 320, height: 800 });
   for (const path of ['/', '/register', '/verify', '/login']) {
     await page.goto(path);
@@ -89,7 +89,7 @@ test('twice as large letters fit a narrow screen', async ({ page }) => {
   }
 });
 
-test('with the system’s few colours, edges and the chosen are still there', async ({ page }) => {
+test('with the system’s few colours, edges and the chosen are still there', { tag: '@with-javascript' }, async ({ page }) => {
   await page.emulateMedia({ forcedColors: 'active' });
   await page.goto('/register');
   const edge = (name: string) =>
@@ -102,7 +102,7 @@ test('with the system’s few colours, edges and the chosen are still there', as
   expect((await edge('Français')).line).toBe('none');
 });
 
-test('nothing moves for whoever asked for that', async ({ page }) => {
+test('nothing moves for whoever asked for that', { tag: '@with-javascript' }, async ({ page }) => {
   await page.emulateMedia({ reducedMotion: 'reduce' });
   await page.goto('/register');
   const duration = await page

@@ -1,6 +1,6 @@
 import { expect, somebody, test, wrongCode } from '../fixtures/index.ts';
 
-test('reload and back lose nothing on the way', async ({ browserLog, page, visitor }) => {
+test('reload and back lose nothing on the way', { tag: '@every-size' }, async ({ browserLog, page, visitor }) => {
   browserLog.allowStatus(403);
   await page.goto('/');
   await page.getByRole('link', { name: 'Create an account' }).click();
@@ -45,7 +45,7 @@ test('back from the code to the form, and forth again', async ({ page, visitor }
   await visitor.seesWelcome();
 });
 
-test('whoever goes back and corrects the address gets the mail there', async ({ page, visitor, visitorIn }) => {
+test('whoever goes back and corrects the address gets the mail there', { tag: '@with-javascript' }, async ({ page, visitor, visitorIn }) => {
   await visitor.register();
   const corrected = visitorIn(page, { ...visitor.person, email: `x-${visitor.person.email}` });
   await corrected.openRegister();
@@ -91,7 +91,7 @@ test('a slip in the address is put right where it is seen, without the password'
   await visitor.seesWelcome();
 });
 
-test('a closed tab is not the end of a sign-up', async ({ context, page, visitor, visitorIn }) => {
+test('a closed tab is not the end of a sign-up', { tag: '@with-javascript' }, async ({ context, page, visitor, visitorIn }) => {
   await visitor.register();
   const code = await visitor.readCode();
   await page.close();
@@ -151,7 +151,7 @@ test('a tab with an older sign-up does not spend the attempts of a newer one', a
   await newer.seesWelcome();
 });
 
-test('signing up again with the same password repeats the code', async ({ anotherBrowser, visitor, visitorIn }) => {
+test('signing up again with the same password repeats the code', { tag: '@without-javascript' }, async ({ anotherBrowser, visitor, visitorIn }) => {
   await visitor.register();
   const code = await visitor.readCode();
 
@@ -162,7 +162,7 @@ test('signing up again with the same password repeats the code', async ({ anothe
   await again.seesWelcome();
 });
 
-test('whoever is not signed in is asked to sign in, or for the code', async ({ page, visitor }) => {
+test('whoever is not signed in is asked to sign in, or for the code', { tag: '@without-javascript' }, async ({ page, visitor }) => {
   await page.goto('/welcome');
   await expect(page).toHaveURL('/login');
   await expect(visitor.heading('Sign in')).toBeVisible();

@@ -2,13 +2,15 @@ import type { Page } from '@playwright/test';
 
 import { expect, test, wrongCode } from '../fixtures/index.ts';
 
-test('an address where nothing is says so and leads back', async ({ browserLog, page, visitor }) => {
+test('an address where nothing is says so and leads back', { tag: ['@with-javascript', '@every-size'] }, async ({ browserLog, page, server, visitor }) => {
   browserLog.allowStatus(404);
   const answer = await page.goto('/nothing/here');
 
   expect(answer?.status()).toBe(404);
   await expect(page).toHaveTitle('Page not found · Latchkey');
   await expect(visitor.heading('Page not found')).toBeVisible();
+  // Whoever asks for help quotes it, and whoever helps finds it.
+  expect(server.log()).toContain(await page.getByRole('code').innerText());
   await page.getByRole('link', { name: 'Back to the start' }).click();
   await expect(page).toHaveURL('/');
 });
@@ -17,7 +19,8 @@ for (const [screen, width, height] of [
   ['a narrow screen', 320, 568],
   ['a desk', 1440, 900],
 ] as const) {
-  test(`every page fits ${screen}`, async ({ anotherBrowser, browserLog, page, visitor, visitorIn }) => {
+  // JavaScript adds a button or two, and takes nothing away.
+  test(`every page fits ${screen}`, { tag: '@with-javascript' }, async ({ anotherBrowser, browserLog, page, visitor, visitorIn }) => {
     for (const status of [404, 403, 422]) {
       browserLog.allowStatus(status);
     }

@@ -1,6 +1,6 @@
 import { expect, test } from '../fixtures/index.ts';
 
-test('whoever did not sign up can stop it, and nothing happens before they say so', async ({
+test('whoever did not sign up can stop it, and nothing happens before they say so', { tag: '@every-size' }, async ({
   anotherBrowser,
   browserLog,
   mailbox,
@@ -34,7 +34,7 @@ test('whoever did not sign up can stop it, and nothing happens before they say s
   await visitor.seesError(visitor.code, 'That is not the code in the latest mail. 2 attempts left.');
 });
 
-test('the link can be left alone', async ({ anotherBrowser, mailbox, visitor }) => {
+test('the link can be left alone', { tag: '@without-javascript' }, async ({ anotherBrowser, mailbox, visitor }) => {
   await visitor.register();
   const code = await visitor.readCode();
   const [mail] = await mailbox.mailsTo(visitor.person.email);

@@ -1,6 +1,6 @@
 import { expect, test } from '../fixtures/index.ts';
 
-test('a page speaks the language that was chosen, to the end of a sign-up', async ({ browserLog, javaScriptEnabled, page, visitor }) => {
+test('a page speaks the language that was chosen, to the end of a sign-up', { tag: '@every-size' }, async ({ browserLog, javaScriptEnabled, page, visitor }) => {
   browserLog.allowStatus(422);
   browserLog.allowStatus(403);
   await page.goto('/register');
@@ -42,7 +42,7 @@ test('a page speaks the language that was chosen, to the end of a sign-up', asyn
 test.describe('for whoever likes French', () => {
   test.use({ locale: 'fr-CA' });
 
-  test('pages are in French from the first one on, errors too', async ({ browserLog, page }) => {
+  test('pages are in French from the first one on, errors too', { tag: '@without-javascript' }, async ({ browserLog, page }) => {
     browserLog.allowStatus(404);
     await page.goto('/');
     await expect(page.locator('html')).toHaveAttribute('lang', 'fr');
@@ -52,6 +52,61 @@ test.describe('for whoever likes French', () => {
     await page.getByRole('button', { name: 'English' }).click();
     await expect(page).toHaveURL('/rien');
     await expect(page.getByRole('heading', { level: 1, name: 'Page not found' })).toBeVisible();
+  });
+});
+
+test.describe('a choice at the foot of a page', { tag: '@with-javascript' }, () => {
+  test('of colours loses nothing that was typed', async ({ page, visitor }) => {
+    await visitor.openRegister();
+    await visitor.fillIn();
+    await page.getByRole('button', { name: 'Dark' }).click();
+    await expect(page.locator('html')).toHaveAttribute('data-theme', 'dark');
+    await expect(page.getByRole('button', { name: 'Dark' })).toHaveAttribute('aria-pressed', 'true');
+    await expect(visitor.email).toHaveValue(visitor.person.email);
+    await expect(visitor.password).toHaveValue(visitor.person.password);
+    await expect(async () => {
+      expect((await page.context().cookies()).map(({ value }) => value)).toContain('dark');
+    }).toPass();
+
+    await visitor.createAccount.click();
+    await visitor.seesPendingSignUp();
+    await expect(page.locator('html')).toHaveAttribute('data-theme', 'dark');
+  });
+
+  test('of a language loses nothing but the password', async ({ page, visitor, visitorIn }) => {
+    const slip = visitorIn(page, { ...visitor.person, email: `x-${visitor.person.email}` });
+    await slip.openRegister();
+    await slip.fillIn();
+    await page.getByRole('button', { name: 'Français' }).click();
+    await expect(page.getByRole('button', { name: 'Afficher le mot de passe' })).toBeVisible();
+    await expect(page.getByLabel('Adresse e-mail')).toHaveValue(slip.person.email);
+    await expect(page.getByLabel('Mot de passe', { exact: true })).toHaveValue('');
+    expect(await page.evaluate(() => sessionStorage.length + localStorage.length)).toBe(0);
+    await page.getByLabel('Mot de passe', { exact: true }).fill(slip.person.password);
+    await page.getByRole('button', { name: 'Créer le compte' }).click();
+
+    const code = page.getByLabel('Code de vérification');
+    const right = await slip.readCode();
+    await code.fill(right.slice(0, 2));
+    await page.getByText('Mauvaise adresse').click();
+    await page.getByLabel('Bonne adresse').fill(visitor.person.email);
+    await page.getByRole('button', { name: 'English' }).click();
+    await slip.seesPendingSignUp();
+    await expect(visitor.code).toHaveValue(right.slice(0, 2));
+    await expect(page.getByLabel('Right address')).toHaveValue(visitor.person.email);
+    await page.getByRole('button', { name: 'Send a code there' }).click();
+    await visitor.seesPendingSignUp();
+    await visitor.readCode();
+  });
+
+  test('says nothing that another page would take for its own', async ({ page, visitor }) => {
+    await visitor.openRegister();
+    await visitor.fillIn();
+    await page.evaluate(() => sessionStorage.setItem('typed', JSON.stringify(['/login', [['email', 'ada@example.com']]])));
+    await page.reload();
+    await expect(visitor.email).toHaveValue('');
+    await visitor.openLogin();
+    await expect(visitor.email).toHaveValue('');
   });
 });
 

@@ -46,46 +46,46 @@ const REFUSED: { what: string; email?: string; password?: string; errors: { emai
   },
 ];
 
-for (const { what, email, password, errors } of REFUSED) {
-  test(`${what} is refused beside the field`, async ({ browserLog, javaScriptEnabled, mailbox, page, visitor }) => {
-    const person = { email: email ?? visitor.person.email, password: password ?? visitor.person.password };
-    await visitor.openRegister();
-    await visitor.fillIn(person);
-
-    if (javaScriptEnabled) {
-      await visitor.createAccount.click();
-      await expect(visitor.password).toHaveValue(person.password);
-    } else {
-      browserLog.allowStatus(422);
-      expect((await visitor.post(visitor.createAccount)).status()).toBe(422);
-      await expect(page).toHaveTitle('Error: Create an account · Latchkey');
-      await expect(visitor.password).toHaveValue('');
-    }
-
-    await expect(visitor.summary).toBeFocused();
-    await expect(visitor.summary.getByRole('link')).toHaveText(Object.values(errors));
-
-    for (const [field, error] of [
-      [visitor.email, errors.email],
-      [visitor.password, errors.password],
-    ] as const) {
-      if (error === undefined) {
-        await expect(field).not.toHaveAttribute('aria-invalid');
+test('what is no address or no password is refused beside its field', async ({ browserLog, javaScriptEnabled, mailbox, page, visitor }) => {
+  browserLog.allowStatus(422);
+  await visitor.openRegister();
+  for (const { what, email, password, errors } of REFUSED) {
+    await test.step(what, async () => {
+      const person = { email: email ?? visitor.person.email, password: password ?? visitor.person.password };
+      await visitor.fillIn(person);
+      if (javaScriptEnabled) {
+        await visitor.createAccount.click();
+        await expect(visitor.password).toHaveValue(person.password);
       } else {
-        await visitor.seesError(field, error);
+        expect((await visitor.post(visitor.createAccount)).status()).toBe(422);
+        await expect(page).toHaveTitle('Error: Create an account · Latchkey');
+        await expect(visitor.password).toHaveValue('');
       }
-    }
-    await expect(visitor.email).toHaveValue(person.email);
-    await expect(visitor.problem).toBeHidden();
 
-    await visitor.summary.getByRole('link').first().click();
-    await expect(errors.email === undefined ? visitor.password : visitor.email).toBeFocused();
-    await visitor.fillIn();
-    await visitor.createAccount.click();
-    await visitor.seesPendingSignUp();
-    expect(await mailbox.waitForMailsTo(visitor.person.email, 1)).toHaveLength(1);
-  });
-}
+      await expect(visitor.summary).toBeFocused();
+      await expect(visitor.summary.getByRole('link')).toHaveText(Object.values(errors));
+      for (const [field, error] of [
+        [visitor.email, errors.email],
+        [visitor.password, errors.password],
+      ] as const) {
+        if (error === undefined) {
+          await expect(field).not.toHaveAttribute('aria-invalid');
+        } else {
+          await visitor.seesError(field, error);
+        }
+      }
+      await expect(visitor.email).toHaveValue(person.email);
+      await expect(visitor.problem).toBeHidden();
+      await visitor.summary.getByRole('link').first().click();
+      await expect(errors.email === undefined ? visitor.password : visitor.email).toBeFocused();
+    });
+  }
+
+  await visitor.fillIn();
+  await visitor.createAccount.click();
+  await visitor.seesPendingSignUp();
+  expect(await mailbox.waitForMailsTo(visitor.person.email, 1)).toHaveLength(1);
+});
 
 test('a common password is refused by the server', async ({ browserLog, javaScriptEnabled, visitor }) => {
   browserLog.allowStatus(422);

@@ -4,7 +4,7 @@ const UNREACHABLE =
   'The server could not be reached. Check your connection and try again: nothing you typed is lost.';
 
 test.describe('when the server cannot be reached', { tag: '@with-javascript' }, () => {
-  test('a page says so, keeps what was typed, and works once the network is back', async ({ browserLog, context, visitor }) => {
+  test('a page says so, keeps what was typed, and works once the network is back', { tag: '@every-size' }, async ({ browserLog, context, visitor }) => {
     browserLog.allow(/net::ERR_INTERNET_DISCONNECTED/);
     await visitor.openRegister();
     await visitor.fillIn();

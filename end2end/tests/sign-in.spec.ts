@@ -22,7 +22,7 @@ test('somebody signs out and in again', { tag: '@every-size' }, async ({ page, v
   await visitor.seesWelcome();
 });
 
-test('whoever signs out is signed out in every tab, and going back shows nothing', async ({ context, page, visitor, visitorIn }) => {
+test('whoever signs out is signed out in every tab, and going back shows nothing', { tag: '@with-javascript' }, async ({ context, page, visitor, visitorIn }) => {
   await visitor.getAccount();
   const beside = visitorIn(await context.newPage());
   await beside.page.goto('/welcome');
@@ -53,7 +53,7 @@ test('an unknown address and a wrong password are told the same', async ({ anoth
   await elsewhere.seesWelcome();
 });
 
-test('an empty form is refused beside its fields', async ({ browserLog, javaScriptEnabled, visitor }) => {
+test('an empty form is refused beside its fields', { tag: '@every-size' }, async ({ browserLog, javaScriptEnabled, visitor }) => {
   browserLog.allowStatus(400);
   await visitor.openLogin();
   if (javaScriptEnabled) {

@@ -19,7 +19,7 @@ test('somebody signs up with an address, a password and the code from the mail',
   await visitor.seesWelcome();
 });
 
-test('the code can be read in the development mailbox, in a second tab', async ({ browserLog, context, page, visitor }) => {
+test('the code can be read in the development mailbox, in a second tab', { tag: '@with-javascript' }, async ({ browserLog, context, page, visitor }) => {
   // The mail's frame runs no scripts, not even those by which this test looks into it.
   browserLog.allow(/^console: Blocked script execution in '[^']*\/dev\/mailbox\/\d+\/html' /);
   await visitor.register();
@@ -52,7 +52,7 @@ test('the code can be read in the development mailbox, in a second tab', async (
   await visitor.seesWelcome();
 });
 
-test('another browser needs address, password and code', async ({ anotherBrowser, visitor, visitorIn }) => {
+test('another browser needs address, password and code', { tag: '@every-size' }, async ({ anotherBrowser, visitor, visitorIn }) => {
   await visitor.register();
   const elsewhere = visitorIn(await anotherBrowser());
 

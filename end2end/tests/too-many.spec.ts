@@ -8,7 +8,7 @@ test.use({
 
 const AGAIN = /^Too many .* came from your network\. Please try again in \d+ minutes?\.$/;
 
-test('whoever has tried too much hears when to come back, and keeps what was typed', async ({ browserLog, javaScriptEnabled, visitor }) => {
+test('whoever has tried too much hears when to come back, and keeps what was typed', { tag: '@every-size' }, async ({ browserLog, javaScriptEnabled, visitor }) => {
   browserLog.allowStatus(401);
   browserLog.allowStatus(429);
   await visitor.openLogin();

@@ -7,7 +7,7 @@ import { expect, test } from '../fixtures/index.ts';
 /** In bytes of brotli: what a page and its style may weigh before any script. */
 const MOST = 12_000;
 
-const PAGES = ['/', '/register', '/verify', '/login', '/nothing/here'];
+const PAGES = ['/', '/register', '/verify', '/login', '/nothing/here', '/dev/components'];
 
 const validator = new HtmlValidate({
   extends: ['html-validate:standard', 'html-validate:a11y', 'html-validate:document'],

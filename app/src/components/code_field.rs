@@ -30,6 +30,9 @@ pub fn CodeField(
     texts: KeptTexts,
     /// How many digits make it complete; 0 when nobody knows.
     digits: u8,
+    /// What the server kept of it.
+    #[prop(into)]
+    value: String,
     /// The form is under way already.
     #[prop(into)]
     busy: Signal<bool>,
@@ -100,6 +103,7 @@ pub fn CodeField(
             hint=texts.get(key::VERIFY_DIGITS)
             autocomplete="one-time-code"
             inputmode="numeric"
+            value
             advice
             on:input=edit
         />

@@ -8,7 +8,8 @@ use crate::{
 };
 
 /// Language and colours, at the foot of every page: a plain form that needs no script, and whose
-/// choice the server keeps in cookies, so that the next page is right from its first byte.
+/// choice the server keeps in cookies, so that the next page is right from its first byte. Where
+/// there is something to type, `preferences.js` lets it stay.
 #[component]
 pub fn PreferencesForm() -> impl IntoView {
     let Preferences {

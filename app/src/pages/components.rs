@@ -56,7 +56,8 @@ pub fn ComponentsPage() -> impl IntoView {
         <Title text="Components" />
         <Meta name="robots" content="noindex" />
         <div class="showcase">
-            <Card heading="Card" step=1>
+            <h1 class="card__heading showcase__heading">"Components"</h1>
+            <Card heading="Card" step=1 is_one_of_several=true>
                 <p class="lead">
                     "A lead, with an address: " <strong class="address">"ada@example.org"</strong>
                 </p>
@@ -64,7 +65,7 @@ pub fn ComponentsPage() -> impl IntoView {
                 <p class="aside">"An aside? " <a href="#content">"A link"</a></p>
                 <p class="small-print">"Small print " <code>"0123abcd"</code></p>
             </Card>
-            <Card heading="Buttons">
+            <Card heading="Buttons" is_one_of_several=true>
                 <div class="actions">
                     {button("Main", false, false, false)}
                     {button("Secondary", false, false, true)}
@@ -83,12 +84,12 @@ pub fn ComponentsPage() -> impl IntoView {
                 </div>
                 <p>"A button like a link: " <button type="button" class="link-button">"ada@gmail.com"</button></p>
             </Card>
-            <Card heading="Notices">
+            <Card heading="Notices" is_one_of_several=true>
                 {notice(Tone::Information, "A mail with the code is on its way.")}
                 {notice(Tone::Problem, "Too many sign-ups came from your network.")}
                 <ErrorSummary faults texts />
             </Card>
-            <Card heading="Fields">
+            <Card heading="Fields" is_one_of_several=true>
                 <EmailField
                     state=field("email", None)
                     texts
@@ -119,7 +120,7 @@ pub fn ComponentsPage() -> impl IntoView {
                     busy=never
                 />
             </Card>
-            <Card heading="Code input">
+            <Card heading="Code input" is_one_of_several=true>
                 <Field
                     state=field("code", None)
                     label="Verification code"
@@ -137,7 +138,7 @@ pub fn ComponentsPage() -> impl IntoView {
                     value="12345678"
                 />
             </Card>
-            <Card heading="Facts and steps">
+            <Card heading="Facts and steps" is_one_of_several=true>
                 <dl class="facts">
                     <dt>"Mail"</dt>
                     <dd>"sent, may take a moment to arrive"</dd>

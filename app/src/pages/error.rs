@@ -4,7 +4,7 @@ use leptos_meta::{Meta, Title};
 use crate::{
     components::Card,
     texts::{key, say},
-    view::ErrorView,
+    view::{Again, ErrorView},
 };
 
 /// Whatever did not work: what to do about it, and what to quote when asking for help.
@@ -17,11 +17,25 @@ pub fn ErrorPage(error: ErrorView) -> impl IntoView {
         reference,
         again,
     } = error;
-    let again = again.map(|path| {
-        view! {
+    let again = again.map(|again| match again {
+        Again::Open(path) => view! {
             <a class="button" href=path>
                 {say(key::ERROR_AGAIN)}
             </a>
+        }
+        .into_any(),
+        Again::Post { path, fields } => {
+            let fields = (fields.into_iter())
+                .map(|(name, text)| view! { <input type="hidden" name=name value=text /> })
+                .collect_view();
+            view! {
+                <form method="post" action=path>
+                    {fields} <button type="submit" class="button">
+                        {say(key::ERROR_AGAIN)}
+                    </button>
+                </form>
+            }
+            .into_any()
         }
     });
     let reference = reference.map(|reference| {
@@ -38,11 +52,11 @@ pub fn ErrorPage(error: ErrorView) -> impl IntoView {
         <Meta name="robots" content="noindex" />
         <Card heading=title>
             <p class="lead">{message}</p>
-            <p class="actions">
+            <div class="actions">
                 {again} <a class="button button--secondary" href="/">
                     {say(key::ERROR_HOME)}
                 </a>
-            </p>
+            </div>
             <p class="small-print">{say(key::ERROR_STATUS)} " " {status} {reference}</p>
         </Card>
     }

@@ -248,6 +248,25 @@ impl Problem {
         self
     }
 
+    /// The same for a page that stays: what is broken here is told with what the log knows it by.
+    #[must_use]
+    pub fn with_reference(self, reference: Option<&str>) -> Self {
+        match reference {
+            Some(reference) if self.kind == Kind::Internal => {
+                self.for_people(key::ERROR_INTERNAL_QUOTE.with("reference", reference))
+            }
+            _ => self,
+        }
+    }
+
+    /// Whether the same may work in a moment.
+    pub fn may_pass(&self) -> bool {
+        matches!(
+            self.kind,
+            Kind::RateLimited | Kind::Internal | Kind::Unavailable
+        )
+    }
+
     /// What is wrong with the code, if that is what is at fault.
     pub fn fault_of_code(&self) -> Option<Message> {
         self.words.faults.verification_code.clone()

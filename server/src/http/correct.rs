@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 
 use super::answer::{Failure, Faults, Kind, Problem, Success};
 use super::door::Door;
-use super::form::Form;
+use super::form::{Form, Typed};
 use super::pages;
 use super::session::{Begun, Remembered};
 use super::state::AppState;
@@ -50,7 +50,7 @@ pub struct CorrectForm {
         (status = 410, description = "`code_stale`: this session has no sign-up under way", body = Failure),
         (status = 413, description = "`too_large`: more than 64 KiB", body = Failure),
         (status = 415, description = "`unsupported_media_type`: not a form", body = Failure),
-        (status = 422, description = "`invalid`: the address is not acceptable, or no other", body = Failure),
+        (status = 422, description = "`invalid`: the address is not acceptable, or no other, or it is the password", body = Failure),
         (status = 429, description = "`rate_limited`: a budget is spent", body = Failure, headers(("Retry-After" = u64, description = "Seconds"))),
         (status = 503, description = "`unavailable`", body = Failure, headers(("Retry-After" = u64, description = "Seconds"))),
     )
@@ -63,12 +63,7 @@ pub async fn correct(
     visit: Visit,
     form: Result<Form, Problem>,
 ) -> Response {
-    let typed = form
-        .as_ref()
-        .ok()
-        .and_then(|form| form.field("email").ok().flatten())
-        .unwrap_or_default()
-        .to_owned();
+    let typed = Typed::of(form.as_ref());
     match (
         attempt(&state, network, visit.language, &session, form).await,
         door,
@@ -76,7 +71,7 @@ pub async fn correct(
         (Ok(_), Door::Browser) => Redirect::to("/verify").into_response(),
         (Ok(success), Door::Program { .. }) => success.into_response(),
         (Err(problem), Door::Browser) => {
-            match pages::verify_again(&state, &session, &visit, typed, &problem).await {
+            match pages::verify_again(&state, &session, &visit, &typed, &problem).await {
                 Ok(mut page) => {
                     problem.add_headers(true, &mut page);
                     page
@@ -134,6 +129,7 @@ async fn attempt(
             })
         }
         CorrectOutcome::SameAddress => Err(at_fault(key::CORRECT_SAME.into())),
+        CorrectOutcome::OwnAddress => Err(at_fault(key::CORRECT_OWN_ADDRESS.into())),
         CorrectOutcome::EmailTaken => Err(Problem::new(Kind::EmailTaken, key::ERROR_EMAIL_TAKEN)),
         CorrectOutcome::Limited(limited) => Err(Problem::limited(limited, state.clock.now())),
         CorrectOutcome::Gone => Err(Problem::new(Kind::CodeStale, key::ERROR_SIGN_UP_OVER)),

@@ -8,11 +8,11 @@ use axum::http::{Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use latchkey_app::texts::{Key, Message, key};
-use latchkey_app::view::ErrorView;
+use latchkey_app::view::{Again, ErrorView};
 
-use super::access_log::RequestId;
 use super::answer::{Kind, Listener, Problem};
 use super::door::Door;
+use super::form::{Typed, Typing};
 use super::pages;
 use super::state::AppState;
 use super::visit::Visit;
@@ -23,11 +23,16 @@ pub struct Dressed;
 
 /// Dresses problems, and what axum, a session that could not be saved, or a file that is not
 /// there left as a bare status.
-pub(super) async fn dress(State(state): State<AppState>, request: Request, next: Next) -> Response {
+pub(super) async fn dress(
+    State(state): State<AppState>,
+    mut request: Request,
+    next: Next,
+) -> Response {
     let door = Door::of(request.headers());
     let method = request.method().clone();
-    let visit = Visit::of(request.headers(), request.uri());
-    let reference = request.extensions().get::<RequestId>().cloned();
+    let visit = Visit::of(request.headers(), request.uri(), request.extensions());
+    let typing = Typing::default();
+    request.extensions_mut().insert(typing.clone());
     let mut response = next.run(request).await;
     let status = response.status();
     let is_error = status.is_client_error() || status.is_server_error();
@@ -44,24 +49,12 @@ pub(super) async fn dress(State(state): State<AppState>, request: Request, next:
         .remove::<Problem>()
         .unwrap_or_else(|| bare(status));
     let mut dressed = match door {
-        Door::Browser => {
-            let may_work_in_a_moment = matches!(
-                problem.kind,
-                Kind::RateLimited | Kind::Internal | Kind::Unavailable
-            );
-            let view = ErrorView {
-                status: problem.kind.status().as_u16(),
-                title: Message::from(title(problem.kind)).in_language(visit.language),
-                message: problem.tell(Listener::Person(visit.language)).message,
-                reference: reference.map(|RequestId(id)| id),
-                again: may_work_in_a_moment.then(|| visit.back()),
-            };
-            pages::error(&state, &visit, view).await
-        }
+        Door::Browser => page(&state, &visit, typing.typed(), &problem).await,
         Door::Program { from_page: false } => problem.clone().into_json(Listener::Program),
-        Door::Program { from_page: true } => {
-            problem.clone().into_json(Listener::Person(visit.language))
-        }
+        Door::Program { from_page: true } => problem
+            .clone()
+            .with_reference(visit.reference.as_deref())
+            .into_json(Listener::Person(visit.language)),
     };
     problem.add_headers(door.keeps_session(), &mut dressed);
     // What was there to say beside the body: Allow, Set-Cookie, Retry-After.
@@ -71,6 +64,43 @@ pub(super) async fn dress(State(state): State<AppState>, request: Request, next:
         }
     }
     dressed
+}
+
+/// The form once more, where sending it again may help and nothing but its page is needed for that;
+/// else a page that says what did not work.
+async fn page(
+    state: &AppState,
+    visit: &Visit,
+    typed: Option<&Typed>,
+    problem: &Problem,
+) -> Response {
+    let typed = typed.filter(|_| problem.may_pass());
+    if let Some(typed) = typed.filter(|typed| typed.had_password)
+        && let Some(page) = pages::password_form_again(state, visit, typed, problem).await
+    {
+        return page;
+    }
+    let again = match typed {
+        Some(Typed {
+            fields,
+            had_password: false,
+        }) if !fields.is_empty() => {
+            let owned = |(name, text): &(&str, String)| ((*name).to_owned(), text.clone());
+            Again::Post {
+                path: visit.uri.path().to_owned(),
+                fields: fields.iter().map(owned).collect(),
+            }
+        }
+        _ => Again::Open(visit.back()),
+    };
+    let view = ErrorView {
+        status: problem.kind.status().as_u16(),
+        title: Message::from(title(problem.kind)).in_language(visit.language),
+        message: problem.tell(Listener::Person(visit.language)).message,
+        reference: visit.reference.clone(),
+        again: problem.may_pass().then_some(again),
+    };
+    pages::error(state, visit, view).await
 }
 
 /// What a panicking handler answers; the process lives on.

@@ -3,6 +3,8 @@
 //! `axum::Form` replaces what is not UTF-8, keeps the last of two fields, and takes a bare `%`
 //! for itself: each of them would record a password that nobody typed.
 
+use std::sync::{Arc, OnceLock};
+
 use axum::body::Bytes;
 use axum::extract::{FromRequest, Request};
 use axum::http::StatusCode;
@@ -20,6 +22,61 @@ const FORM: &str = "application/x-www-form-urlencoded";
 
 /// The fields of a form, in the order of the body.
 pub struct Form(Vec<(String, Zeroizing<String>)>);
+
+/// What was typed into a form, as far as its page may show it again: no password ever comes back.
+#[derive(Clone, Default)]
+pub struct Typed {
+    /// In the order of [`SHOWN_AGAIN`].
+    pub fields: Vec<(&'static str, String)>,
+    /// Whether there was a password too, without which sending the rest again is of no use.
+    pub had_password: bool,
+}
+
+/// The fields that may come back.
+const SHOWN_AGAIN: [&str; 4] = ["email", "reference", "token", CODE];
+
+const CODE: &str = "verification_code";
+
+impl Typed {
+    /// What a form that could be read holds.
+    pub fn of(form: Result<&Form, &Problem>) -> Self {
+        let Ok(form) = form else {
+            return Self::default();
+        };
+        let typed = |name| Some((name, form.field(name).ok()??.to_owned()));
+        Self {
+            fields: SHOWN_AGAIN.into_iter().filter_map(typed).collect(),
+            had_password: form.0.iter().any(|(name, _)| name == "password"),
+        }
+    }
+
+    /// The address; empty when there was none.
+    pub fn email(&self) -> String {
+        self.field("email")
+    }
+
+    /// The code, right or wrong; empty when there was none.
+    pub fn code(&self) -> String {
+        self.field(CODE)
+    }
+
+    fn field(&self, name: &str) -> String {
+        let found = self.fields.iter().find(|(known, _)| *known == name);
+        found.map(|(_, text)| text.clone()).unwrap_or_default()
+    }
+}
+
+/// Where whoever answers in a handler's place finds what was typed: handlers may panic, hang, or
+/// end in a session that cannot be saved.
+#[derive(Clone, Default)]
+pub struct Typing(Arc<OnceLock<Typed>>);
+
+impl Typing {
+    /// What was typed, once a form has been read.
+    pub fn typed(&self) -> Option<&Typed> {
+        self.0.get()
+    }
+}
 
 impl Form {
     /// The value of a field; `None` when it is not there.
@@ -77,6 +134,7 @@ impl FromRequest<AppState> for Form {
                 key::ERROR_NOT_A_FORM.with("type", FORM),
             ));
         }
+        let typing = request.extensions().get::<Typing>().cloned();
         let body = timeout(state.time_limits.body, Bytes::from_request(request, state))
             .await
             .map_err(|_| Problem::new(Kind::RequestTimeout, key::ERROR_FORM_SLOW))?
@@ -87,7 +145,12 @@ impl FromRequest<AppState> for Form {
                     Problem::new(Kind::BadRequest, key::ERROR_FORM_CUT)
                 }
             })?;
-        Self::parse(&body).ok_or_else(|| Problem::new(Kind::BadRequest, key::ERROR_FORM_ENCODING))
+        let form = Self::parse(&body)
+            .ok_or_else(|| Problem::new(Kind::BadRequest, key::ERROR_FORM_ENCODING))?;
+        if let Some(Typing(typing)) = typing {
+            let _ = typing.set(Typed::of(Ok(&form)));
+        }
+        Ok(form)
     }
 }
 

@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 
 use super::answer::{Failure, Faults, Kind, Problem, Success};
 use super::door::Door;
-use super::form::Form;
+use super::form::{Form, Typed};
 use super::pages;
 use super::session::{Begun, Owner, Remembered};
 use super::state::AppState;
@@ -62,12 +62,7 @@ pub async fn login(
     visit: Visit,
     form: Result<Form, Problem>,
 ) -> Response {
-    let typed = form
-        .as_ref()
-        .ok()
-        .and_then(|form| form.field("email").ok().flatten())
-        .unwrap_or_default()
-        .to_owned();
+    let typed = Typed::of(form.as_ref());
     match (attempt(&state, network, &session, form).await, door) {
         (Ok(()), Door::Browser) => Redirect::to("/welcome").into_response(),
         (Ok(()), Door::Program { .. }) => Success::new("You are signed in.").into_response(),
@@ -76,7 +71,7 @@ pub async fn login(
             Redirect::to("/verify").into_response()
         }
         (Err(problem), Door::Browser) => {
-            let mut page = pages::login_again(&state, &visit, typed, &problem).await;
+            let mut page = pages::login_again(&state, &visit, &typed, &problem).await;
             problem.add_headers(true, &mut page);
             page
         }

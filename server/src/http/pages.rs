@@ -9,6 +9,7 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Redirect, Response};
 use chrono::{DateTime, Datelike, Timelike, Utc};
 use http_body_util::BodyExt;
+use latchkey_app::answer::Answer;
 use latchkey_app::language::Language;
 use latchkey_app::shell;
 use latchkey_app::texts::{Message, key};
@@ -21,8 +22,9 @@ use leptos::prelude::{expect_context, provide_context};
 use leptos_axum::ResponseOptions;
 use tower_sessions::Session;
 
-use super::answer::{Failure, Listener, Problem};
+use super::answer::{Failure, Kind, Listener, Problem};
 use super::errors::Dressed;
+use super::form::Typed;
 use super::session::Remembered;
 use super::state::AppState;
 use super::visit::Visit;
@@ -55,7 +57,7 @@ pub async fn verify(
 ) -> Result<Response, Problem> {
     let remembered = Remembered::of(&session).await?;
     let view = verify_view(&state, visit.language, &remembered).await?;
-    Ok(verify_page(&state, &visit, StatusCode::OK, view).await)
+    Ok(render(&state, &visit, StatusCode::OK, view).await)
 }
 
 /// `GET /welcome`: for who is signed in; others have a code to enter first, or a password.
@@ -121,14 +123,14 @@ pub async fn components(State(state): State<AppState>, visit: Visit) -> Response
 pub(super) async fn login_again(
     state: &AppState,
     visit: &Visit,
-    email: String,
+    typed: &Typed,
     problem: &Problem,
 ) -> Response {
     let mut view = LoginView {
-        email,
+        email: typed.email(),
         ..LoginView::default()
     };
-    view.refused(&problem.tell(Listener::Person(visit.language)));
+    view.refused(&told(visit, problem));
     render(state, visit, problem.kind.status(), view).await
 }
 
@@ -152,16 +154,38 @@ pub(super) async fn error(state: &AppState, visit: &Visit, view: ErrorView) -> R
 pub(super) async fn register_again(
     state: &AppState,
     visit: &Visit,
-    email: String,
+    typed: &Typed,
     problem: &Problem,
 ) -> Response {
     let mut view = RegisterView {
-        email,
+        email: typed.email(),
         ..register_view(state)
     };
-    view.refused(&problem.tell(Listener::Person(visit.language)));
+    view.refused(&told(visit, problem));
     let status = problem.kind.status();
     render(state, visit, status, view).await
+}
+
+/// The page of a form with a password, back with what is wrong, where nobody remembers anything
+/// else; `None` where there is no such page.
+pub(super) async fn password_form_again(
+    state: &AppState,
+    visit: &Visit,
+    typed: &Typed,
+    problem: &Problem,
+) -> Option<Response> {
+    match visit.uri.path() {
+        "/register" => Some(register_again(state, visit, typed, problem).await),
+        "/login" => Some(login_again(state, visit, typed, problem).await),
+        "/verify" => {
+            let view = VerifyView {
+                code_digits: state.code_digits,
+                ..VerifyView::default()
+            };
+            Some(verify_refused(state, visit, typed, problem, view).await)
+        }
+        _ => None,
+    }
 }
 
 /// The verify page, back with what is wrong.
@@ -169,25 +193,36 @@ pub(super) async fn verify_again(
     state: &AppState,
     session: &Session,
     visit: &Visit,
-    email: String,
+    typed: &Typed,
     problem: &Problem,
 ) -> Result<Response, Problem> {
     let remembered = Remembered::of(session).await?;
-    let mut view = VerifyView {
-        email,
-        ..verify_view(state, visit.language, &remembered).await?
-    };
-    view.refused(&problem.tell(Listener::Person(visit.language)));
-    Ok(verify_page(state, visit, problem.kind.status(), view).await)
+    let view = verify_view(state, visit.language, &remembered).await?;
+    Ok(verify_refused(state, visit, typed, problem, view).await)
 }
 
-async fn verify_page(
+async fn verify_refused(
     state: &AppState,
     visit: &Visit,
-    status: StatusCode,
-    view: VerifyView,
+    typed: &Typed,
+    problem: &Problem,
+    mut view: VerifyView,
 ) -> Response {
-    render(state, visit, status, view).await
+    view.email = typed.email();
+    // One that was judged is of no use any more.
+    if !matches!(problem.kind, Kind::CodeWrong | Kind::CodeStale) {
+        view.code = typed.code();
+    }
+    view.refused(&told(visit, problem));
+    render(state, visit, problem.kind.status(), view).await
+}
+
+/// What a page that comes back says.
+fn told(visit: &Visit, problem: &Problem) -> Answer {
+    problem
+        .clone()
+        .with_reference(visit.reference.as_deref())
+        .tell(Listener::Person(visit.language))
 }
 
 fn register_view(state: &AppState) -> RegisterView {

@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 
 use super::answer::{Failure, Faults, Kind, Problem, Success};
 use super::door::Door;
-use super::form::Form;
+use super::form::{Form, Typed};
 use super::pages;
 use super::session::{Begun, Remembered};
 use super::state::AppState;
@@ -71,12 +71,7 @@ pub async fn register(
     visit: Visit,
     form: Result<Form, Problem>,
 ) -> Response {
-    let typed = form
-        .as_ref()
-        .ok()
-        .and_then(|form| form.field("email").ok().flatten())
-        .unwrap_or_default()
-        .to_owned();
+    let typed = Typed::of(form.as_ref());
     let asked = Asked {
         network,
         language: visit.language,
@@ -86,7 +81,7 @@ pub async fn register(
         (Ok(_), Door::Browser) => Redirect::to("/verify").into_response(),
         (Ok(success), Door::Program { .. }) => success.into_response(),
         (Err(problem), Door::Browser) => {
-            let mut page = pages::register_again(&state, &visit, typed, &problem).await;
+            let mut page = pages::register_again(&state, &visit, &typed, &problem).await;
             problem.add_headers(true, &mut page);
             page
         }

@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 
 use super::answer::{Failure, Kind, Problem, Success};
 use super::door::Door;
-use super::form::Form;
+use super::form::{Form, Typed};
 use super::pages;
 use super::session::Remembered;
 use super::state::AppState;
@@ -61,7 +61,7 @@ pub async fn resend(
         (Ok(_), Door::Browser) => Redirect::to("/verify").into_response(),
         (Ok(success), Door::Program { .. }) => success.into_response(),
         (Err(problem), Door::Browser) => {
-            match pages::verify_again(&state, &session, &visit, String::new(), &problem).await {
+            match pages::verify_again(&state, &session, &visit, &Typed::default(), &problem).await {
                 Ok(mut page) => {
                     problem.add_headers(true, &mut page);
                     page

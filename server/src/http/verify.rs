@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 use super::answer::{Failure, Faults, Kind, Problem, Success};
 use super::basic_auth::BasicAuth;
 use super::door::Door;
-use super::form::Form;
+use super::form::{Form, Typed};
 use super::pages;
 use super::session::{Owner, Remembered, linger};
 use super::state::AppState;
@@ -70,12 +70,7 @@ pub async fn verify(
     headers: HeaderMap,
     form: Result<Form, Problem>,
 ) -> Response {
-    let typed = form
-        .as_ref()
-        .ok()
-        .and_then(|form| form.field("email").ok().flatten())
-        .unwrap_or_default()
-        .to_owned();
+    let typed = Typed::of(form.as_ref());
     let attempted = attempt(&state, network, door, &session, &headers, form).await;
     match (attempted, door) {
         (Ok(()), Door::Browser) => Redirect::to("/welcome").into_response(),
@@ -88,7 +83,7 @@ pub async fn verify(
             if problem.kind == Kind::AlreadyVerified && remembered.account.is_some() {
                 return Redirect::to("/welcome").into_response();
             }
-            match pages::verify_again(&state, &session, &visit, typed, &problem).await {
+            match pages::verify_again(&state, &session, &visit, &typed, &problem).await {
                 Ok(mut page) => {
                     problem.add_headers(true, &mut page);
                     page

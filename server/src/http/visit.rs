@@ -5,10 +5,11 @@ use std::convert::Infallible;
 use axum::extract::FromRequestParts;
 use axum::http::header::{ACCEPT_LANGUAGE, COOKIE, HeaderName};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, Uri};
+use axum::http::{Extensions, HeaderMap, Uri};
 use latchkey_app::language::Language;
 use latchkey_app::theme::Theme;
 
+use super::access_log::RequestId;
 use super::door::Door;
 
 /// The cookies in which somebody's choice is kept. They say nothing about who it is.
@@ -21,12 +22,14 @@ pub struct Visit {
     pub uri: Uri,
     pub language: Language,
     pub theme: Theme,
+    /// By which the log knows it.
+    pub reference: Option<String>,
 }
 
 impl Visit {
     /// Reads it off the request. What was chosen here goes before what the browser likes; a page's
     /// script says in which language its page is written.
-    pub fn of(headers: &HeaderMap, uri: &Uri) -> Self {
+    pub fn of(headers: &HeaderMap, uri: &Uri, extensions: &Extensions) -> Self {
         let chosen = cookie(headers, LANGUAGE_COOKIE).and_then(Language::from_tag);
         let chosen = chosen.filter(|_| Door::of(headers) == Door::Browser);
         Self {
@@ -37,6 +40,7 @@ impl Visit {
             theme: cookie(headers, THEME_COOKIE)
                 .and_then(Theme::from_name)
                 .unwrap_or_default(),
+            reference: extensions.get().map(|RequestId(id)| id.clone()),
         }
     }
 
@@ -59,7 +63,7 @@ impl<S: Sync> FromRequestParts<S> for Visit {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
-        Ok(Self::of(&parts.headers, &parts.uri))
+        Ok(Self::of(&parts.headers, &parts.uri, &parts.extensions))
     }
 }
 
@@ -93,7 +97,7 @@ mod tests {
             .iter()
             .map(|(name, value)| (name.clone(), HeaderValue::from_static(value)))
             .collect();
-        Visit::of(&headers, &Uri::from_static("/register"))
+        Visit::of(&headers, &Uri::from_static("/register"), &Extensions::new())
     }
 
     #[test]

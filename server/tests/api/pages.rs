@@ -36,6 +36,8 @@ async fn the_same_browser_needs_only_the_code() {
         .await;
     assert_eq!(wrong.status, 403);
     assert!(wrong.body.contains("2 attempts left"));
+    let kept = format!(r#"value="{}""#, other_than(&code));
+    assert!(!wrong.body.contains(&kept), "a wrong code is of no use");
     let before = cookie.split(';').next().unwrap().to_owned();
     let answer = app
         .submit("/verify", &fields(&[("verification_code", &code)]))
@@ -86,6 +88,10 @@ async fn another_browser_needs_address_password_and_code() {
         .await;
     assert_eq!(answer.status, 401);
     assert!(answer.body.contains(EMAIL), "the address is kept");
+    assert!(
+        answer.body.contains(&format!(r#"value="{code}""#)),
+        "so is the code, which nobody has judged"
+    );
     assert!(
         !answer.body.contains("another password"),
         "the password is not echoed"
@@ -302,6 +308,37 @@ async fn a_mistyped_address_is_corrected_without_the_password() {
     for _ in 0..2 {
         let form = fields(&[("email", EMAIL), ("password", PASSWORD)]);
         app.post("/login", form).await.assert_is(200, "");
+    }
+}
+
+#[tokio::test]
+async fn an_address_that_is_the_password_is_no_correction() {
+    for password in ["somebody", "Somebody@bar.com", "somebody@bar.com"] {
+        let app = App::start_with(|config| {
+            config.limits.sign_ups_per_hour = 2;
+            config.trusted_proxies = vec!["127.0.0.1/32".parse().unwrap()];
+        })
+        .await;
+        let send_form = async |path: &str, form: &[(&str, &str)]| {
+            let request = app
+                .form(path, fields(form))
+                .header(ACCEPT, "application/json")
+                .header("sec-fetch-site", "same-origin")
+                .header("x-forwarded-for", "203.0.113.9");
+            send(request).await
+        };
+        let typo = [("email", "sombody@bar.com"), ("password", password)];
+        send_form("/register", &typo).await.assert_is(200, "");
+        app.mailed_code("sombody@bar.com").await;
+        let right = [("email", "Somebody@bar.com")];
+        let refused = send_form("/correct", &right).await;
+        refused.assert_is(422, "invalid");
+        let sentence = refused.json()["fields"]["email"].to_string();
+        assert!(sentence.contains("Your password is this address"));
+        // The sign-up stands as it was, and the question has had its price.
+        assert!(app.get("/verify").await.body.contains("sombody@bar.com"));
+        let other = send_form("/correct", &[("email", "other@bar.com")]).await;
+        other.assert_is(429, "rate_limited");
     }
 }
 

@@ -23,7 +23,7 @@ pub(super) fn texts() -> impl Iterator<Item = Key> {
 }
 
 /// Another address for this sign-up, without the password. Folded up, with or without JavaScript,
-/// unless it has just come back with an error.
+/// unless it has just come back.
 #[component]
 pub(super) fn CorrectForm(
     pending: Pending,
@@ -32,7 +32,7 @@ pub(super) fn CorrectForm(
     typed: String,
 ) -> impl IntoView {
     let texts = pending.texts;
-    let is_open = error.is_some();
+    let is_open = error.is_some() || !typed.is_empty();
     let email = FieldState::new("email", error, move |text| {
         let error = EmailAddress::parse(text).err()?;
         Some(texts.get(error.key()))
@@ -55,7 +55,10 @@ pub(super) fn CorrectForm(
 
     view! {
         <details class="fold" open=is_open>
-            <summary class="fold__summary">{texts.get(key::VERIFY_OTHER_ADDRESS_LEAD)}</summary>
+            // As with a button: an error beside the code would push it away under the pointer.
+            <summary class="fold__summary" on:mousedown=|event| event.prevent_default()>
+                {texts.get(key::VERIFY_OTHER_ADDRESS_LEAD)}
+            </summary>
             <form class="form" method="post" action="/correct" novalidate on:submit=submit>
                 <input type="hidden" name="reference" value=reference />
                 <EmailField

@@ -88,6 +88,7 @@ pub fn FromAnywhereForm(form: VerifyView, texts: Texts) -> impl IntoView {
                 hint=texts.get(key::VERIFY_DIGITS)
                 autocomplete="one-time-code"
                 inputmode="numeric"
+                value=form.code
             />
             <Button label=Signal::derive(label) busy=state.busy />
             <p class="aside">

@@ -76,6 +76,7 @@ pub fn PendingForms(form: VerifyView, texts: Texts) -> impl IntoView {
         fields,
         notice,
         email,
+        code,
         code_digits,
     } = form;
     let texts = texts.kept();
@@ -88,7 +89,7 @@ pub fn PendingForms(form: VerifyView, texts: Texts) -> impl IntoView {
                 {texts.get(key::VERIFY_LEAD)} " " <strong class="address">{address}</strong>
             </p>
             <Facts pending />
-            <CodeForm pending error=fields.verification_code digits=code_digits />
+            <CodeForm pending error=fields.verification_code typed=code digits=code_digits />
             <ResendForm pending />
             <correct::CorrectForm pending error=fields.email typed=email />
         }
@@ -221,7 +222,13 @@ fn Facts(pending: Pending) -> impl IntoView {
 }
 
 #[component]
-fn CodeForm(pending: Pending, error: Option<String>, digits: u8) -> impl IntoView {
+fn CodeForm(
+    pending: Pending,
+    error: Option<String>,
+    /// As typed, where the form comes back.
+    typed: String,
+    digits: u8,
+) -> impl IntoView {
     let texts = pending.texts;
     let code = FieldState::new(CODE_NAME, error, move |text| check_code(text, texts));
     let state = FormState::sharing(texts, pending.notice);
@@ -261,7 +268,7 @@ fn CodeForm(pending: Pending, error: Option<String>, digits: u8) -> impl IntoVie
         <form class="form" method="post" action="/verify" novalidate on:submit=submit>
             <Meant pending />
             {move || pending.notice.get().map(|notice| view! { <Notice notice /> })}
-            <CodeField state=code texts digits busy=state.busy />
+            <CodeField state=code texts digits value=typed busy=state.busy />
             <Button
                 label=Signal::derive(label)
                 busy=state.busy

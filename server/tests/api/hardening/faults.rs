@@ -1,9 +1,10 @@
 //! A handler that panics, and a store that is lost: a clean answer, and the process lives.
 
+use std::io::{self, Write};
 use std::path::Path;
 use std::process::Command;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use latchkey::entropy::{Entropy, EntropyError, SystemEntropy};
 use reqwest::header::ACCEPT;
@@ -44,19 +45,107 @@ async fn a_handler_that_panics_or_fails_is_a_clean_500_and_the_process_lives() {
             assert_protected(&answer);
             assert!(!answer.body.contains("a word"), "{answer:?}");
         }
-        let body = fields(&[("email", EMAIL), ("password", PASSWORD)]);
-        let page = app.submit("/register", &body).await;
+        let page = app.submit("/register", &form(EMAIL)).await;
         assert_eq!(page.status, 500);
         assert!(page.header("content-type").starts_with("text/html"));
         assert!(page.body.contains("Something went wrong"), "{page:?}");
         assert!(!page.body.contains("a word"), "{page:?}");
         assert!(!page.sets_cookie(), "{page:?}");
         assert_protected(&page);
+        for (kept, is_kept) in [(EMAIL, true), (PASSWORD, false)] {
+            assert_eq!(page.body.contains(kept), is_kept, "{kept}: {page:?}");
+        }
         app.get("/healthz").await.assert_is(200, "");
         fault.store(false, Ordering::SeqCst);
     }
     let code = app.code_for(EMAIL, PASSWORD).await;
     app.verify(EMAIL, PASSWORD, &code).await.assert_is(200, "");
+}
+
+/// What every application of this process has logged since the first test that asks for it. One
+/// for all: a subscriber of one thread would depend on which thread logs a line first.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Log {
+    fn of_all() -> &'static Self {
+        static LOG: OnceLock<Log> = OnceLock::new();
+        LOG.get_or_init(|| {
+            let log = Self::default();
+            let writer = log.clone();
+            tracing_subscriber::fmt()
+                .with_env_filter("latchkey=info")
+                .with_ansi(false)
+                .with_writer(move || writer.clone())
+                .init();
+            log
+        })
+    }
+
+    fn lines_with(&self, text: &str) -> Vec<String> {
+        let log = String::from_utf8(self.0.lock().unwrap().clone()).unwrap();
+        let lines = log.lines().filter(|line| line.contains(text));
+        lines.map(str::to_owned).collect()
+    }
+}
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn what_is_broken_is_told_with_a_reference_that_is_in_the_log() {
+    let log = Log::of_all();
+    let entropy = Arc::new(Treacherous::default());
+    let app = App::start_in(|_| {}, |world| world.entropy = entropy.clone()).await;
+    for (fault, told) in [
+        (&entropy.panics, "a handler panicked"),
+        (&entropy.fails, "a request failed"),
+    ] {
+        fault.store(true, Ordering::SeqCst);
+        let page = app.submit("/register", &form(EMAIL)).await;
+        let script = app.fetch("/register", &form(EMAIL)).await;
+        let program = app.register(EMAIL, PASSWORD).await;
+        fault.store(false, Ordering::SeqCst);
+        for answer in [&page, &script] {
+            let reference = answer.header("x-request-id");
+            assert!(answer.body.contains(reference), "{answer:?}");
+            let lines = log.lines_with(reference);
+            assert!(lines.iter().any(|line| line.contains(told)), "{lines:?}");
+        }
+        script.assert_is(500, "internal");
+        program.assert_is(500, "internal");
+        assert!(!program.body.contains(program.header("x-request-id")));
+    }
+}
+
+#[tokio::test]
+async fn what_was_typed_survives_a_handler_that_panics_wherever_its_page_needs_the_handler() {
+    let entropy = Arc::new(Treacherous::default());
+    let app = App::start_in(|_| {}, |world| world.entropy = entropy.clone()).await;
+    app.submit("/register", &form("typo@bar.com")).await;
+    entropy.panics.store(true, Ordering::SeqCst);
+    let correction = fields(&[("email", EMAIL)]);
+    let page = app.submit("/correct", &correction).await;
+    entropy.panics.store(false, Ordering::SeqCst);
+    assert_eq!(page.status, 500);
+    for part in [
+        r#"<form method="post" action="/correct">"#.to_owned(),
+        format!(r#"<input type="hidden" name="email" value="{EMAIL}">"#),
+        page.header("x-request-id").to_owned(),
+    ] {
+        assert!(page.body.contains(&part), "{part}: {page:?}");
+    }
+    let answer = app.submit("/correct", &correction).await;
+    assert_eq!(answer.location(), "/verify");
+    app.mailed_code("typo@bar.com").await;
+    app.mailed_code(EMAIL).await;
 }
 
 /// The same command, once no file that it writes may grow beyond this.

@@ -1,0 +1,45 @@
+import type { Page } from '@playwright/test';
+
+import { expect, test } from '../fixtures/index.ts';
+
+// One worker that takes longer for a hash than anybody is kept waiting for one.
+test.use({ serverSettings: ['hash.workers=1', 'hash.iterations=340'] });
+
+const BUSY = 'The service is busy or being worked on. Nothing was recorded; please try again in a moment.';
+
+test('a service that is too busy says so, and what was typed is sent again with one click', async ({ anotherBrowser, browserLog, javaScriptEnabled, mailbox, page, visitor }) => {
+  // Two hashes, which take their time on a machine that does something else besides.
+  test.slow();
+  browserLog.allowStatus(401);
+  browserLog.allowStatus(503);
+  await visitor.openRegister();
+  await visitor.fillIn();
+  await keepServerBusy(await anotherBrowser());
+  const answer = await visitor.post(visitor.createAccount);
+  expect(answer.status()).toBe(503);
+  expect(Number(await answer.headerValue('retry-after'))).toBeGreaterThan(0);
+  await expect(visitor.problem).toHaveText(BUSY);
+  await expect(visitor.email).toHaveValue(visitor.person.email);
+  await expect(visitor.password).toHaveValue(javaScriptEnabled ? visitor.person.password : '');
+  expect(await mailbox.mailsTo(visitor.person.email)).toHaveLength(0);
+
+  if (!javaScriptEnabled) {
+    // No page ever holds a password.
+    await visitor.password.fill(visitor.person.password);
+  }
+  await visitor.createAccount.click();
+  await page.waitForURL('/verify');
+  await visitor.seesPendingSignUp();
+  await visitor.readCode();
+});
+
+/** Lets the worker begin with somebody else's password. */
+async function keepServerBusy(elsewhere: Page): Promise<void> {
+  await elsewhere.goto('/login');
+  await elsewhere.evaluate(() => {
+    const body = new URLSearchParams({ email: 'somebody.else@example.com', password: 'correct horse battery' });
+    void fetch('/login', { method: 'POST', headers: { Accept: 'application/json' }, body });
+  });
+  // Asks more of the server than what comes before the hash.
+  expect((await elsewhere.request.get('/readyz')).status()).toBe(200);
+}
