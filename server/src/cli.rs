@@ -33,11 +33,52 @@ enum Command {
             LATCHKEY_SMTP__URL_FILE=/run/secrets/smtp latchkey serve --mode production"
     )]
     Serve(Settings),
+    /// Look at accounts, and delete them, while a server runs or not.
+    Accounts {
+        #[command(subcommand)]
+        command: AccountsCommand,
+    },
     /// Try the relay that mail goes through.
     Mail {
         #[command(subcommand)]
         command: MailCommand,
     },
+}
+
+#[derive(Debug, Subcommand)]
+enum AccountsCommand {
+    /// List the accounts in the order of their addresses.
+    List {
+        /// No more than so many
+        #[arg(long, value_name = "NUMBER")]
+        limit: Option<usize>,
+        #[command(flatten)]
+        look: Look,
+    },
+}
+
+/// How what is found is printed, and where it is looked for.
+#[derive(Debug, Args)]
+struct Look {
+    /// JSON for programs instead of a table
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    place: Place,
+}
+
+/// Which installation is meant.
+#[derive(Debug, Args)]
+struct Place {
+    /// The server's TOML file; without this, ./latchkey.toml when it is there
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The server's data folder [default: ./data]
+    #[arg(long, value_name = "FOLDER")]
+    data_dir: Option<String>,
+    /// Any other key of the configuration, as database.namespace=other; may be repeated
+    #[arg(long, value_name = "KEY=VALUE", value_parser = key_and_value)]
+    set: Vec<(String, String)>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -64,6 +105,15 @@ pub enum Task {
     Serve,
     /// Hand the relay a test mail.
     TestMail { to: EmailAddress },
+    /// Look at the data, or change it, beside the server.
+    Administer(Order),
+}
+
+/// What an operator wants done.
+#[derive(Debug)]
+pub enum Order {
+    /// List the accounts.
+    ListAccounts { limit: Option<usize>, json: bool },
 }
 
 #[derive(Debug, Default, Args)]
@@ -100,7 +150,28 @@ impl CommandLine {
             Some(Command::Mail {
                 command: MailCommand::Test { to, settings },
             }) => (Task::TestMail { to }, settings.sources()),
+            Some(Command::Accounts {
+                command: AccountsCommand::List { limit, look },
+            }) => {
+                let json = look.json;
+                (
+                    Task::Administer(Order::ListAccounts { limit, json }),
+                    look.place.sources(),
+                )
+            }
         }
+    }
+}
+
+impl Place {
+    fn sources(self) -> Sources {
+        Settings {
+            config: self.config,
+            data_dir: self.data_dir,
+            set: self.set,
+            ..Settings::default()
+        }
+        .sources()
     }
 }
 

@@ -9,12 +9,12 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use clap::Parser;
 use latchkey::clock::{Clock, SystemClock};
-use latchkey::config::{Config, ConfigError};
+use latchkey::config::{Config, ConfigError, LogConfig};
 use latchkey::entropy::SystemEntropy;
 use latchkey::mail::try_relay;
-use latchkey::{startup, telemetry};
+use latchkey::{admin, startup, telemetry};
 use latchkey_app::domain::EmailAddress;
-use tokio::runtime::Builder;
+use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
 
 fn main() -> ExitCode {
@@ -29,6 +29,7 @@ fn main() -> ExitCode {
     let outcome = match task {
         cli::Task::Serve => serve(config),
         cli::Task::TestMail { to } => test_mail(&config, to),
+        cli::Task::Administer(order) => administer(config, order),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -61,21 +62,44 @@ fn test_mail(config: &Config, to: EmailAddress) -> anyhow::Result<()> {
     Ok(())
 }
 
+fn administer(config: Config, order: cli::Order) -> anyhow::Result<()> {
+    close_new_files();
+    telemetry::init(&LogConfig {
+        format: config.log.format,
+        // What is done without a server stands in no other log.
+        level: format!("warn,{}=info", telemetry::AUDIT),
+    })?;
+    runtime()?.block_on(async {
+        // A query may recurse deeply, and this thread's stack is whatever the system gave.
+        tokio::spawn(async move {
+            match order {
+                cli::Order::ListAccounts { limit, json } => {
+                    admin::accounts::list(&config, limit, json).await
+                }
+            }
+        })
+        .await?
+    })
+}
+
 fn serve(config: Config) -> anyhow::Result<()> {
     // Whatever file is made from here on, by the database too, is nobody else's to read.
     close_new_files();
     telemetry::init(&config.log)?;
-    // SurrealDB's parser and planner recurse deeply, most of all when not optimised.
-    let runtime = Builder::new_multi_thread()
-        .enable_all()
-        .thread_stack_size(10 * 1024 * 1024)
-        .build()
-        .context("cannot start the runtime")?;
-    runtime.block_on(async {
+    runtime()?.block_on(async {
         let shutdown = shutdown().context("cannot listen for signals")?;
         let application = startup::build(config).await?;
         application.run_until_stopped(shutdown).await
     })
+}
+
+fn runtime() -> anyhow::Result<Runtime> {
+    // SurrealDB's parser and planner recurse deeply, most of all when not optimised.
+    Builder::new_multi_thread()
+        .enable_all()
+        .thread_stack_size(10 * 1024 * 1024)
+        .build()
+        .context("cannot start the runtime")
 }
 
 #[expect(

@@ -17,6 +17,8 @@ use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use crate::admin::socket::AdminSocket;
+use crate::admin::{self, Administration};
 use crate::background::{PAUSE, undaunted};
 use crate::clock::{SharedClock, SystemClock};
 use crate::config::{Config, Mode, TlsMode, data_dir};
@@ -71,6 +73,8 @@ pub struct Application {
     store: Arc<Store>,
     former_parameters: Vec<HashParameters>,
     clock: SharedClock,
+    /// Where operators ask; none where the database is a server, which they ask themselves.
+    admin_socket: Option<AdminSocket>,
     /// What a developer needs to begin, told once the server serves.
     greeting: Option<String>,
 }
@@ -203,6 +207,15 @@ pub async fn build_in(config: Config, world: World) -> anyhow::Result<Applicatio
         leptos: leptos_options(&config, &site_dir),
         site_dir: Arc::new(site_dir),
     };
+    let admin_socket = if config.database.is_server() {
+        None
+    } else {
+        // Signing up matters more.
+        AdminSocket::bind(&config.data_dir)
+            .await
+            .inspect_err(|error| tracing::error!(%error, "no socket for operators in data_dir"))
+            .ok()
+    };
     let greeting = (config.mode == Mode::Development).then(|| greeting(&config, mailbox.is_some()));
     let to_https = http::to_https(&state);
     let router = http::router(state, SessionRecords::new(store.clone()), mailbox);
@@ -218,6 +231,7 @@ pub async fn build_in(config: Config, world: World) -> anyhow::Result<Applicatio
         store,
         former_parameters,
         clock,
+        admin_socket,
     })
 }
 
@@ -267,6 +281,12 @@ impl Application {
             stopping.clone(),
             move |stopping| worker.clone().run(stopping),
         ));
+        if let Some(socket) = self.admin_socket {
+            let administration = Administration {
+                store: self.store.clone(),
+            };
+            background.spawn(socket.serve(admin::router(administration), stopping.clone()));
+        }
         let (store, former_parameters) = (self.store, self.former_parameters);
         background.spawn(undaunted(
             "sweep",

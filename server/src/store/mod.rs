@@ -9,8 +9,11 @@ mod claims;
 mod disowning;
 mod hash_parameters;
 mod outbox;
+mod rows;
 mod schema;
 mod sessions;
+mod shown;
+mod snapshot;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -33,7 +36,10 @@ pub use accounts::Account;
 pub use budgets::{AddressLedger, Budget, BudgetKind, Limited};
 pub use claims::{Claim, Guess, GuessResult, Registered, Registering, Renewal, Renewed, Spending};
 pub use outbox::{LeasedMail, MailRules, OutboxDepth, Outgoing};
+pub use rows::{Row, RowError};
 pub use sessions::SessionRecords;
+pub use shown::{SHOWN_TABLES, shown};
+pub use snapshot::{KEPT_TABLES, Snapshot};
 
 /// The hexadecimal digits of a claim's handle.
 pub const HANDLE_DIGITS: usize = 16;

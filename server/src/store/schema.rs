@@ -20,7 +20,7 @@ const DEFINE_MIGRATION: &str = "
     DEFINE FIELD IF NOT EXISTS name ON migration TYPE string;
     DEFINE FIELD IF NOT EXISTS applied_at ON migration TYPE datetime;";
 
-const APPLIED: &str = "{ RETURN (SELECT VALUE name FROM migration ORDER BY name) }";
+pub(super) const APPLIED: &str = "{ RETURN (SELECT VALUE name FROM migration ORDER BY name) }";
 
 impl Store {
     /// Applies what is missing, one transaction a file, so that an interrupted start goes on
