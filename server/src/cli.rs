@@ -33,6 +33,34 @@ enum Command {
             LATCHKEY_SMTP__URL_FILE=/run/secrets/smtp latchkey serve --mode production"
     )]
     Serve(Settings),
+    /// Put everything into one new file, also while the server runs.
+    #[command(
+        after_help = "The file holds all accounts with their password hashes, sign-ups under \
+        way, sessions, budgets and mail to be sent, as they were at one moment, and the secret key. \
+        It appears, with mode 0600, once it is whole and on disk. Takes the same configuration as \
+        `latchkey serve`.\n\nExample:\n  latchkey backup /backups/$(date +%F).latchkey --config \
+        latchkey.toml\n\nExit codes: 0 the backup is there, 2 bad configuration, 1 anything else."
+    )]
+    Backup {
+        /// A file that is not there yet
+        file: PathBuf,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Fill an empty store from a backup. No server may be running.
+    #[command(
+        after_help = "The whole file is read and checked before anything is changed. The \
+        secret key of the backup is put into data_dir, unless the configuration has it. A backup of \
+        an older version is brought up to date.\n\nExample:\n  latchkey restore \
+        /backups/2026-11-24.latchkey --data-dir /var/lib/latchkey\n\nExit codes: 0 restored, \
+        2 bad configuration, 1 anything else."
+    )]
+    Restore {
+        /// What `latchkey backup` has made
+        file: PathBuf,
+        #[command(flatten)]
+        place: Place,
+    },
     /// Look at accounts, and delete them, while a server runs or not.
     Accounts {
         #[command(subcommand)]
@@ -112,6 +140,10 @@ pub enum Task {
 /// What an operator wants done.
 #[derive(Debug)]
 pub enum Order {
+    /// Make a backup.
+    BackUp { file: PathBuf },
+    /// Restore one.
+    Restore { file: PathBuf },
     /// List the accounts.
     ListAccounts { limit: Option<usize>, json: bool },
 }
@@ -150,6 +182,12 @@ impl CommandLine {
             Some(Command::Mail {
                 command: MailCommand::Test { to, settings },
             }) => (Task::TestMail { to }, settings.sources()),
+            Some(Command::Backup { file, place }) => {
+                (Task::Administer(Order::BackUp { file }), place.sources())
+            }
+            Some(Command::Restore { file, place }) => {
+                (Task::Administer(Order::Restore { file }), place.sources())
+            }
             Some(Command::Accounts {
                 command: AccountsCommand::List { limit, look },
             }) => {

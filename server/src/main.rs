@@ -66,13 +66,16 @@ fn administer(config: Config, order: cli::Order) -> anyhow::Result<()> {
     close_new_files();
     telemetry::init(&LogConfig {
         format: config.log.format,
-        // What is done without a server stands in no other log.
-        level: format!("warn,{}=info", telemetry::AUDIT),
+        // What is done without a server stands in no other log. What the engine has to say about
+        // a process that ends is nobody's business.
+        level: format!("off,latchkey=warn,{}=info", telemetry::AUDIT),
     })?;
     runtime()?.block_on(async {
         // A query may recurse deeply, and this thread's stack is whatever the system gave.
         tokio::spawn(async move {
             match order {
+                cli::Order::BackUp { file } => admin::backup::make(&config, &file).await,
+                cli::Order::Restore { file } => admin::restore::restore(&config, &file).await,
                 cli::Order::ListAccounts { limit, json } => {
                     admin::accounts::list(&config, limit, json).await
                 }

@@ -27,7 +27,7 @@ use crate::hashing::{HashParameters, HashingPool};
 use crate::http::{self, AppState, Gate, Places, PublicOrigin, TimeLimits, TrustedProxies};
 use crate::mail::{Composer, MailCounters, MailWorker, Pace, RelayHealth, Transport};
 use crate::registration::{Budgets, PasswordPolicy, Registration, Settings};
-use crate::secret_key::SecretKeys;
+use crate::secret_key::SecretKey;
 use crate::store::{SessionRecords, Store};
 use crate::tls::{self, Tls};
 
@@ -74,7 +74,7 @@ pub struct Application {
     former_parameters: Vec<HashParameters>,
     clock: SharedClock,
     /// Where operators ask; none where the database is a server, which they ask themselves.
-    admin_socket: Option<AdminSocket>,
+    admin_socket: Option<(AdminSocket, Administration)>,
     /// What a developer needs to begin, told once the server serves.
     greeting: Option<String>,
 }
@@ -113,12 +113,13 @@ pub async fn build_in(config: Config, world: World) -> anyhow::Result<Applicatio
         .transpose()?;
 
     let store = Arc::new(Store::open(&config.database, &config.data_dir, clock.clone()).await?);
-    let keys = SecretKeys::load_or_create(
+    let secret_key = SecretKey::load_or_create(
         config.secret_key.as_ref(),
         &config.data_dir,
         store.is_new().await?,
         &*entropy,
     )?;
+    let keys = secret_key.keys();
     let parameters = HashParameters {
         memory_kib: config.hash.memory_kib,
         iterations: config.hash.iterations,
@@ -211,9 +212,15 @@ pub async fn build_in(config: Config, world: World) -> anyhow::Result<Applicatio
         None
     } else {
         // Signing up matters more.
+        let administration = Administration {
+            store: store.clone(),
+            secret_key: Some(Arc::new(secret_key)),
+            clock: clock.clone(),
+        };
         AdminSocket::bind(&config.data_dir)
             .await
             .inspect_err(|error| tracing::error!(%error, "no socket for operators in data_dir"))
+            .map(|socket| (socket, administration))
             .ok()
     };
     let greeting = (config.mode == Mode::Development).then(|| greeting(&config, mailbox.is_some()));
@@ -281,10 +288,7 @@ impl Application {
             stopping.clone(),
             move |stopping| worker.clone().run(stopping),
         ));
-        if let Some(socket) = self.admin_socket {
-            let administration = Administration {
-                store: self.store.clone(),
-            };
+        if let Some((socket, administration)) = self.admin_socket {
             background.spawn(socket.serve(admin::router(administration), stopping.clone()));
         }
         let (store, former_parameters) = (self.store, self.former_parameters);

@@ -19,6 +19,7 @@ use tower::Service;
 use super::{Administration, router, socket};
 use crate::clock::SystemClock;
 use crate::config::Config;
+use crate::secret_key::SecretKey;
 use crate::store::Store;
 
 /// Between two tries, when a server is just starting or stopping, and how many there are.
@@ -40,7 +41,7 @@ impl Door {
     /// When neither can be had: the message says what to do.
     pub async fn open(config: &Config) -> anyhow::Result<Self> {
         if config.database.is_server() {
-            return Self::store(config).await;
+            return Self::store(config, connect(config).await?).await;
         }
         let mut tries = TRIES;
         loop {
@@ -59,13 +60,13 @@ impl Door {
                 folder.display()
             );
             check_owner(&folder)?;
-            match Self::store(config).await {
+            match connect(config).await {
                 // Somebody has the store who does not answer yet, or no longer.
                 Err(_) if tries > 0 => {
                     tries -= 1;
                     tokio::time::sleep(PAUSE).await;
                 }
-                outcome => return outcome,
+                opened => return Self::store(config, opened?).await,
             }
         }
     }
@@ -103,10 +104,13 @@ impl Door {
         Ok(Some(Self::Server(sender)))
     }
 
-    async fn store(config: &Config) -> anyhow::Result<Self> {
-        let store = Store::open(&config.database, &config.data_dir, Arc::new(SystemClock)).await?;
+    async fn store(config: &Config, store: Store) -> anyhow::Result<Self> {
+        store.migrate().await?;
+        let secret_key = SecretKey::load(config.secret_key.as_ref(), &config.data_dir)?;
         Ok(Self::Store(router(Administration {
             store: Arc::new(store),
+            secret_key: secret_key.map(Arc::new),
+            clock: Arc::new(SystemClock),
         })))
     }
 
@@ -143,6 +147,10 @@ impl Door {
             }
         }
     }
+}
+
+async fn connect(config: &Config) -> anyhow::Result<Store> {
+    Store::connect(&config.database, &config.data_dir, Arc::new(SystemClock)).await
 }
 
 /// Root would leave files behind that the server's user can no longer write.

@@ -5,9 +5,13 @@
 //! ([`door`]). Either way the same routes answer.
 
 pub mod accounts;
+pub mod backup;
+mod backup_file;
 mod door;
 mod lines;
 mod looking;
+mod progress;
+pub mod restore;
 pub mod socket;
 mod table;
 
@@ -16,17 +20,23 @@ use std::sync::Arc;
 use axum::Router;
 use axum::routing::get;
 
+use crate::clock::SharedClock;
+use crate::secret_key::SecretKey;
 use crate::store::Store;
 
 /// What the routes need.
 #[derive(Clone)]
 pub struct Administration {
     pub store: Arc<Store>,
+    /// Missing where an operator looks at a store without its key.
+    pub secret_key: Option<Arc<SecretKey>>,
+    pub clock: SharedClock,
 }
 
 /// The routes of the socket. Whoever reaches them may do everything.
 pub fn router(administration: Administration) -> Router {
     Router::new()
+        .route("/backup", get(backup::lines))
         .route("/rows", get(looking::rows))
         .with_state(administration)
 }

@@ -9,6 +9,7 @@ mod claims;
 mod disowning;
 mod hash_parameters;
 mod outbox;
+mod restore;
 mod rows;
 mod schema;
 mod sessions;
@@ -36,7 +37,9 @@ pub use accounts::Account;
 pub use budgets::{AddressLedger, Budget, BudgetKind, Limited};
 pub use claims::{Claim, Guess, GuessResult, Registered, Registering, Renewal, Renewed, Spending};
 pub use outbox::{LeasedMail, MailRules, OutboxDepth, Outgoing};
+pub use restore::{Restore, RestoreError};
 pub use rows::{Row, RowError};
+pub use schema::{NewerSchema, known_schema};
 pub use sessions::SessionRecords;
 pub use shown::{SHOWN_TABLES, shown};
 pub use snapshot::{KEPT_TABLES, Snapshot};
@@ -117,6 +120,17 @@ impl Store {
         data_dir: &Path,
         clock: SharedClock,
     ) -> anyhow::Result<Self> {
+        let store = Self::connect(config, data_dir, clock).await?;
+        store.migrate().await?;
+        Ok(store)
+    }
+
+    /// Opens the store as it is.
+    pub(crate) async fn connect(
+        config: &DatabaseConfig,
+        data_dir: &Path,
+        clock: SharedClock,
+    ) -> anyhow::Result<Self> {
         let address = address(config.url.as_deref(), data_dir);
         let database = any::connect(&address).await.with_context(|| {
             format!("Failed to open the database {address}: does another Latchkey use it?")
@@ -135,9 +149,7 @@ impl Store {
             .use_db(&config.database)
             .await
             .context("Failed to select the database")?;
-        let store = Self { database, clock };
-        store.migrate().await?;
-        Ok(store)
+        Ok(Self { database, clock })
     }
 
     /// Whether nobody has ever signed up here.

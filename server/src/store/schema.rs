@@ -2,6 +2,7 @@
 
 use anyhow::{Context, bail};
 use surrealdb::types::{SurrealValue, Value};
+use thiserror::Error;
 
 use super::{Store, vars};
 
@@ -22,46 +23,130 @@ const DEFINE_MIGRATION: &str = "
 
 pub(super) const APPLIED: &str = "{ RETURN (SELECT VALUE name FROM migration ORDER BY name) }";
 
+/// Stands among the schema changes while a backup is being restored, so that no Latchkey, of
+/// whatever version, takes half a store for a whole one.
+const RESTORING: &str = "restore";
+
+/// The store or backup knows schema changes that this version does not.
+#[derive(Debug, Error)]
+#[error("was made by a newer Latchkey (it has the schema change {0})")]
+pub struct NewerSchema(pub String);
+
+/// How many of this version's schema changes these are, oldest first.
+///
+/// # Errors
+/// When there are others among them.
+pub fn known_schema(names: &[String]) -> Result<usize, NewerSchema> {
+    let unknown =
+        |(at, name): &(usize, &String)| MIGRATIONS.get(*at).is_none_or(|(known, _)| known != name);
+    match names.iter().enumerate().find(unknown) {
+        Some((_, name)) => Err(NewerSchema(name.clone())),
+        None => Ok(names.len()),
+    }
+}
+
 impl Store {
+    /// Applies what is missing.
+    pub(crate) async fn migrate(&self) -> anyhow::Result<()> {
+        self.migrate_by(MIGRATIONS).await
+    }
+
     /// Applies what is missing, one transaction a file, so that an interrupted start goes on
     /// where it stopped.
-    pub(super) async fn migrate(&self) -> anyhow::Result<()> {
-        self.database
-            .query(DEFINE_MIGRATION)
-            .await
-            .and_then(surrealdb::IndexedResults::check)
-            .context("Failed to prepare the table of migrations")?;
-        let applied: Vec<String> = self
-            .run(APPLIED, vars([]))
-            .await
-            .context("Failed to read the table of migrations")?;
-        let known = |name: &String| MIGRATIONS.iter().any(|(known, _)| known == name);
+    async fn migrate_by(&self, migrations: &[(&str, &str)]) -> anyhow::Result<()> {
+        let applied = self.schema().await?;
+        if applied.iter().any(|name| name == RESTORING) {
+            bail!(
+                "A restore into this store did not finish: run `latchkey restore FILE` again, \
+                 which begins anew."
+            );
+        }
+        let known = |name: &String| migrations.iter().any(|(known, _)| known == name);
         if let Some(unknown) = applied.iter().find(|name| !known(name)) {
             bail!(
                 "The store was made by a newer Latchkey (it has the schema change {unknown}): \
                  start that version, or restore a backup made by this one."
             );
         }
-        for (name, statements) in MIGRATIONS {
-            if applied.iter().any(|done| done == name) {
-                continue;
+        for (name, statements) in migrations {
+            if !applied.iter().any(|done| done == name) {
+                self.apply(name, statements).await?;
+                tracing::info!(name, "schema change applied");
             }
-            let transaction = format!(
-                "BEGIN;\n{statements}\nCREATE type::record('migration', $name) \
-                 SET name = $name, applied_at = $now;\nCOMMIT;"
-            );
-            self.database
-                .query(transaction)
-                .bind(vars([
-                    ("name", Value::String((*name).to_owned())),
-                    ("now", self.clock.now().into_value()),
-                ]))
-                .await
-                .and_then(surrealdb::IndexedResults::check)
-                .with_context(|| format!("Failed to apply the schema change {name}"))?;
-            tracing::info!(name, "schema change applied");
         }
         Ok(())
+    }
+
+    /// The schema changes that the store has seen, oldest first; none of a new one.
+    async fn schema(&self) -> anyhow::Result<Vec<String>> {
+        self.database
+            .query(DEFINE_MIGRATION)
+            .await
+            .and_then(surrealdb::IndexedResults::check)
+            .context("Failed to prepare the table of migrations")?;
+        self.run(APPLIED, vars([]))
+            .await
+            .context("Failed to read the table of migrations")
+    }
+
+    /// The statements and their record, together or not at all.
+    async fn apply(&self, name: &str, statements: &str) -> anyhow::Result<()> {
+        let transaction = format!(
+            "BEGIN;\n{statements}\nCREATE type::record('migration', $name) \
+             SET name = $name, applied_at = $now;\nCOMMIT;"
+        );
+        self.database
+            .query(transaction)
+            .bind(vars([
+                ("name", Value::String(name.to_owned())),
+                ("now", self.clock.now().into_value()),
+            ]))
+            .await
+            .and_then(surrealdb::IndexedResults::check)
+            .with_context(|| format!("Failed to apply the schema change {name}"))?;
+        Ok(())
+    }
+
+    /// What somebody would lose by a restore into this store: accounts and sign-ups under way.
+    /// `None` when a restore may begin.
+    pub(super) async fn in_the_way_of_restore(&self) -> anyhow::Result<Option<(u64, u64)>> {
+        const PRESENT: &str = "{
+            RETURN [count(SELECT VALUE id FROM account), count(SELECT VALUE id FROM claim)]
+        }";
+        let applied = self.schema().await?;
+        if applied.is_empty() || applied.iter().any(|name| name == RESTORING) {
+            return Ok(None);
+        }
+        let present: (u64, u64) = self.run(PRESENT, vars([])).await?;
+        Ok((present != (0, 0)).then_some(present))
+    }
+
+    /// Empties the store and gives it the first schema changes, which its rows had. Until
+    /// [`Store::end_restore`] nobody else opens it.
+    pub(super) async fn begin_restore(&self, schema_changes: usize) -> anyhow::Result<()> {
+        const EMPTY: &str = "
+            REMOVE TABLE IF EXISTS account;
+            REMOVE TABLE IF EXISTS claim;
+            REMOVE TABLE IF EXISTS outbox;
+            REMOVE TABLE IF EXISTS session;
+            REMOVE TABLE IF EXISTS budget;
+            REMOVE TABLE IF EXISTS address_ledger;
+            REMOVE TABLE IF EXISTS hash_parameters;
+            REMOVE TABLE IF EXISTS probe;
+            DELETE migration;";
+        self.apply(RESTORING, EMPTY).await?;
+        for (name, statements) in MIGRATIONS.iter().take(schema_changes) {
+            self.apply(name, statements).await?;
+        }
+        Ok(())
+    }
+
+    /// From here on the store is one like any other.
+    pub(super) async fn end_restore(&self) -> anyhow::Result<()> {
+        const END: &str = "{ DELETE type::record('migration', $name); RETURN NONE }";
+        let name = vars([("name", RESTORING.into_value())]);
+        self.run::<Value>(END, name).await?;
+        self.migrate().await
     }
 }
 
