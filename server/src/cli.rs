@@ -61,10 +61,32 @@ enum Command {
         #[command(flatten)]
         place: Place,
     },
-    /// Look at accounts, and delete them, while a server runs or not.
+    /// Look at accounts, and delete them, also while the server runs.
+    #[command(
+        after_help = "Password hashes are never shown. Takes the same configuration as \
+        `latchkey serve`.\n\nExamples:\n  latchkey accounts list\n  latchkey accounts show \
+        ada@example.org --json\n  latchkey accounts export --data-dir /var/lib/latchkey > \
+        accounts.jsonl\n\nExit codes: 0 done, 2 bad configuration, 1 anything else."
+    )]
     Accounts {
         #[command(subcommand)]
         command: AccountsCommand,
+    },
+    /// Ask for the data in SurrealQL, also while the server runs. It only reads.
+    #[command(
+        after_help = "The tables: account, claim (a sign-up under way), outbox (mail to be \
+        sent), session, budget, address_ledger, hash_parameters, migration; docs/OPERATIONS.md has \
+        their fields. Password hashes, codes and keys are in none of them. The tables that the query \
+        names are fetched, as they are at one moment, and the query runs over that copy, in this \
+        process.\n\nExamples:\n  latchkey query 'SELECT language, count() FROM account GROUP BY \
+        language'\n  latchkey query --json 'SELECT address FROM account WHERE verified_at > \
+        time::now() - 7d'\n\nExit codes: 0 answered, 2 bad configuration, 1 anything else."
+    )]
+    Query {
+        /// One statement, or several with semicolons between them
+        query: String,
+        #[command(flatten)]
+        look: Look,
     },
     /// Try the relay that mail goes through.
     Mail {
@@ -82,6 +104,34 @@ enum AccountsCommand {
         limit: Option<usize>,
         #[command(flatten)]
         look: Look,
+    },
+    /// Show what there is of one address.
+    Show {
+        /// Whose account
+        #[arg(value_name = "ADDRESS", value_parser = EmailAddress::parse)]
+        email: EmailAddress,
+        #[command(flatten)]
+        look: Look,
+    },
+    /// Delete the account of one address, its sign-ups under way and its sessions, for good.
+    #[command(
+        after_help = "Stands in the audit log, as `deleted`. The address can sign up again at \
+        once. What was counted against abuse stays for its 30 days, under a digest."
+    )]
+    Delete {
+        /// Whose account
+        #[arg(value_name = "ADDRESS", value_parser = EmailAddress::parse)]
+        email: EmailAddress,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Print every account as a line of JSON.
+    Export {
+        #[command(flatten)]
+        place: Place,
     },
 }
 
@@ -146,6 +196,14 @@ pub enum Order {
     Restore { file: PathBuf },
     /// List the accounts.
     ListAccounts { limit: Option<usize>, json: bool },
+    /// Show one.
+    ShowAccount { email: EmailAddress, json: bool },
+    /// Delete one.
+    DeleteAccount { email: EmailAddress, yes: bool },
+    /// Print all.
+    ExportAccounts,
+    /// Answer a query.
+    Query { query: String, json: bool },
 }
 
 #[derive(Debug, Default, Args)]
@@ -188,15 +246,34 @@ impl CommandLine {
             Some(Command::Restore { file, place }) => {
                 (Task::Administer(Order::Restore { file }), place.sources())
             }
-            Some(Command::Accounts {
-                command: AccountsCommand::List { limit, look },
-            }) => {
+            Some(Command::Accounts { command }) => {
+                let (order, place) = command.order();
+                (Task::Administer(order), place.sources())
+            }
+            Some(Command::Query { query, look }) => {
                 let json = look.json;
                 (
-                    Task::Administer(Order::ListAccounts { limit, json }),
+                    Task::Administer(Order::Query { query, json }),
                     look.place.sources(),
                 )
             }
+        }
+    }
+}
+
+impl AccountsCommand {
+    fn order(self) -> (Order, Place) {
+        match self {
+            Self::List { limit, look } => {
+                let json = look.json;
+                (Order::ListAccounts { limit, json }, look.place)
+            }
+            Self::Show { email, look } => {
+                let json = look.json;
+                (Order::ShowAccount { email, json }, look.place)
+            }
+            Self::Delete { email, yes, place } => (Order::DeleteAccount { email, yes }, place),
+            Self::Export { place } => (Order::ExportAccounts, place),
         }
     }
 }

@@ -33,11 +33,18 @@ fn main() -> ExitCode {
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
+        // Whoever read what was printed has seen enough, as `head` does.
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("latchkey: {error:#}");
             ExitCode::FAILURE
         }
     }
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    let kind = error.downcast_ref().map(std::io::Error::kind);
+    kind == Some(std::io::ErrorKind::BrokenPipe)
 }
 
 /// A development server has a mailbox where there is no relay; a test mail needs the relay.
@@ -73,12 +80,21 @@ fn administer(config: Config, order: cli::Order) -> anyhow::Result<()> {
     runtime()?.block_on(async {
         // A query may recurse deeply, and this thread's stack is whatever the system gave.
         tokio::spawn(async move {
+            use cli::Order;
             match order {
-                cli::Order::BackUp { file } => admin::backup::make(&config, &file).await,
-                cli::Order::Restore { file } => admin::restore::restore(&config, &file).await,
-                cli::Order::ListAccounts { limit, json } => {
+                Order::BackUp { file } => admin::backup::make(&config, &file).await,
+                Order::Restore { file } => admin::restore::restore(&config, &file).await,
+                Order::ListAccounts { limit, json } => {
                     admin::accounts::list(&config, limit, json).await
                 }
+                Order::ShowAccount { email, json } => {
+                    admin::accounts::show(&config, &email, json).await
+                }
+                Order::DeleteAccount { email, yes } => {
+                    admin::accounts::delete(&config, &email, yes).await
+                }
+                Order::ExportAccounts => admin::accounts::export(&config).await,
+                Order::Query { query, json } => admin::query::query(&config, &query, json).await,
             }
         })
         .await?

@@ -11,6 +11,7 @@ mod door;
 mod lines;
 mod looking;
 mod progress;
+pub mod query;
 pub mod restore;
 pub mod socket;
 mod table;
@@ -36,6 +37,7 @@ pub struct Administration {
 /// The routes of the socket. Whoever reaches them may do everything.
 pub fn router(administration: Administration) -> Router {
     Router::new()
+        .route("/account", get(accounts::one).delete(accounts::remove))
         .route("/backup", get(backup::lines))
         .route("/rows", get(looking::rows))
         .with_state(administration)

@@ -29,11 +29,12 @@ impl Progress {
         }
     }
 
-    /// So many are done.
-    pub fn tell(&mut self, done: u64, all: u64) {
+    /// So many are done, of so many where that is known.
+    pub fn tell(&mut self, done: u64, all: impl Into<Option<u64>>) {
         if self.told.elapsed() >= self.pause {
             self.told = Instant::now();
-            self.write(&format!("{}: {done} of {all} rows", self.doing));
+            let of = all.into().map_or(String::new(), |all| format!(" of {all}"));
+            self.write(&format!("{}: {done}{of} rows", self.doing));
         }
     }
 

@@ -2,21 +2,23 @@
 
 use std::fmt::Write;
 
-/// Rows under headings, in columns as wide as they need to be. What could move a terminal's
+/// Rows under headings, if there are any, in columns as wide as they need to be. What could move a terminal's
 /// cursor, or turn its text around, is spelt out.
 #[must_use]
 pub fn table(headings: &[&str], rows: &[Vec<String>]) -> String {
     let cells = |row: &Vec<String>| row.iter().map(|cell| tame(cell)).collect::<Vec<_>>();
     let rows: Vec<Vec<String>> = rows.iter().map(cells).collect();
-    let headings: Vec<String> = headings.iter().map(ToString::to_string).collect();
-    let mut widths: Vec<usize> = headings.iter().map(|cell| width(cell)).collect();
-    for row in &rows {
+    let headings: Vec<String> = headings.iter().map(|cell| tame(cell)).collect();
+    let columns = rows.first().map_or(headings.len(), Vec::len);
+    let mut widths = vec![0; columns];
+    for row in std::iter::once(&headings).chain(&rows) {
         for (column, cell) in widths.iter_mut().zip(row) {
             *column = (*column).max(width(cell));
         }
     }
     let mut text = String::new();
-    for row in std::iter::once(&headings).chain(&rows) {
+    let head = Some(&headings).filter(|headings| !headings.is_empty());
+    for row in head.into_iter().chain(&rows) {
         let mut line = String::new();
         for (cell, column) in row.iter().zip(&widths) {
             let space = column.saturating_sub(width(cell)) + 2;

@@ -8,6 +8,7 @@ mod budgets;
 mod claims;
 mod disowning;
 mod hash_parameters;
+mod one_address;
 mod outbox;
 mod restore;
 mod rows;
@@ -15,6 +16,7 @@ mod schema;
 mod sessions;
 mod shown;
 mod snapshot;
+mod viewer;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -36,6 +38,7 @@ use crate::entropy::jitter;
 pub use accounts::Account;
 pub use budgets::{AddressLedger, Budget, BudgetKind, Limited};
 pub use claims::{Claim, Guess, GuessResult, Registered, Registering, Renewal, Renewed, Spending};
+pub use one_address::{Deleted, OneAddress};
 pub use outbox::{LeasedMail, MailRules, OutboxDepth, Outgoing};
 pub use restore::{Restore, RestoreError};
 pub use rows::{Row, RowError};
@@ -43,6 +46,7 @@ pub use schema::{NewerSchema, known_schema};
 pub use sessions::SessionRecords;
 pub use shown::{SHOWN_TABLES, shown};
 pub use snapshot::{KEPT_TABLES, Snapshot};
+pub use viewer::{Viewer, ViewerError};
 
 /// The hexadecimal digits of a claim's handle.
 pub const HANDLE_DIGITS: usize = 16;

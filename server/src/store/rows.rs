@@ -54,6 +54,12 @@ impl Row {
         Ok(json!([self.table, key, fields]).to_string())
     }
 
+    /// Its fields as plain JSON, for people and programs: moments are texts.
+    #[must_use]
+    pub fn to_plain(&self) -> Json {
+        Value::Object(self.fields.clone()).into_json_value()
+    }
+
     /// What [`Row::to_line`] wrote.
     ///
     /// # Errors
