@@ -3,6 +3,8 @@
 pub mod child;
 mod log;
 mod mail;
+mod operator;
+mod schema;
 
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
