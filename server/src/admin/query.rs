@@ -26,7 +26,7 @@ pub async fn query(config: &Config, query: &str, as_json: bool) -> anyhow::Resul
         .into_iter()
         .filter(|table| query.contains(table))
         .collect();
-    let viewer = Viewer::new(&tables, &SystemEntropy).await?;
+    let viewer = Viewer::new(&tables).await?;
     if !tables.is_empty() {
         fill(&viewer, config, &tables).await?;
     }

@@ -158,7 +158,7 @@ mod tests {
         let leaf = prop_oneof![
             Just(Value::Null),
             any::<bool>().prop_map(Value::Bool),
-            any::<i64>().prop_map(|number| number.into_value()),
+            any::<i64>().prop_map(SurrealValue::into_value),
             any::<String>().prop_map(Value::String),
             moment,
         ];

@@ -243,15 +243,11 @@ async fn no_query_brings_out_a_secret_or_changes_anything() {
         "RETURN $access",
         "RETURN $token",
     ] {
-        for json in [false, true] {
-            let mut arguments = vec!["query", query];
-            arguments.extend(json.then_some("--json"));
-            let ended = run(&folder, &arguments).await;
-            let told = ended.stdout + &ended.stderr;
-            assert!(!told.contains("$argon2"), "{query}: {told}");
-            for secret in &secrets {
-                assert!(!told.contains(secret.as_str()), "{query}: {secret}: {told}");
-            }
+        let ended = run(&folder, &["query", query, "--json"]).await;
+        let told = ended.stdout + &ended.stderr;
+        assert!(!told.contains("$argon2"), "{query}: {told}");
+        for secret in &secrets {
+            assert!(!told.contains(secret.as_str()), "{query}: {secret}: {told}");
         }
     }
     for query in [
