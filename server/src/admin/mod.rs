@@ -2,7 +2,7 @@
 //!
 //! One process owns an embedded store, so the commands ask the server that is running, over
 //! a socket in `data_dir` ([`socket`]), and where none runs they open the store and ask themselves
-//! ([`door`]). Either way the same routes answer.
+//! (`door.rs`). Either way the same routes answer.
 
 pub mod accounts;
 pub mod backup;

@@ -1,7 +1,7 @@
 //! Queries of an operator's own.
 //!
 //! They run in a database of their own, in memory, in the operator's process, which was given only
-//! what is [shown](super::shown). What is not in there no alias, function or subquery can bring
+//! what is [shown](super::shown()). What is not in there no alias, function or subquery can bring
 //! out, and what is changed in there is changed nowhere else. It is refused all the same: by
 //! SurrealDB's own judgement of what only reads, and then because a viewer asks.
 
