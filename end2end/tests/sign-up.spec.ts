@@ -42,7 +42,7 @@ test('the code can be read in the development mailbox, in a second tab', { tag: 
   await expect(html.getByText(code, { exact: true })).toBeVisible();
   await expect(html.getByText(reference)).toBeVisible();
   const followed = context.waitForEvent('page');
-  await html.getByRole('link').click();
+  await html.getByRole('link', { name: 'stop this sign-up' }).click();
   const offer = await followed;
   await expect(offer.getByRole('heading', { level: 1, name: 'Was this not you?' })).toBeVisible();
   await offer.close();

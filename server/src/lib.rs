@@ -4,6 +4,7 @@
 //! A request goes `http` (parse) → `registration` (decide) → `store` and `mail` (do) → `http`
 //! (answer).
 
+pub mod admin;
 mod background;
 pub mod clock;
 pub mod config;

@@ -9,12 +9,12 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use clap::Parser;
 use latchkey::clock::{Clock, SystemClock};
-use latchkey::config::{Config, ConfigError};
+use latchkey::config::{Config, ConfigError, LogConfig};
 use latchkey::entropy::SystemEntropy;
 use latchkey::mail::try_relay;
-use latchkey::{startup, telemetry};
+use latchkey::{admin, startup, telemetry};
 use latchkey_app::domain::EmailAddress;
-use tokio::runtime::Builder;
+use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// Queries are many small allocations, a fifth of what a sign-up costs beside its hash with the
@@ -34,14 +34,22 @@ fn main() -> ExitCode {
     let outcome = match task {
         cli::Task::Serve => serve(config),
         cli::Task::TestMail { to } => test_mail(&config, to),
+        cli::Task::Administer(order) => administer(config, order),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
+        // Whoever read what was printed has seen enough, as `head` does.
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("latchkey: {error:#}");
             ExitCode::FAILURE
         }
     }
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    let kind = error.downcast_ref().map(std::io::Error::kind);
+    kind == Some(std::io::ErrorKind::BrokenPipe)
 }
 
 /// A development server has a mailbox where there is no relay; a test mail needs the relay.
@@ -66,21 +74,56 @@ fn test_mail(config: &Config, to: EmailAddress) -> anyhow::Result<()> {
     Ok(())
 }
 
+fn administer(config: Config, order: cli::Order) -> anyhow::Result<()> {
+    close_new_files();
+    telemetry::init(&LogConfig {
+        format: config.log.format,
+        // What is done without a server stands in no other log. What the engine has to say about
+        // a process that ends is nobody's business.
+        level: format!("off,latchkey=warn,{}=info", telemetry::AUDIT),
+    })?;
+    runtime()?.block_on(async {
+        // A query may recurse deeply, and this thread's stack is whatever the system gave.
+        tokio::spawn(async move {
+            use cli::Order;
+            match order {
+                Order::BackUp { file } => admin::backup::make(&config, &file).await,
+                Order::Restore { file } => admin::restore::restore(&config, &file).await,
+                Order::ListAccounts { limit, json } => {
+                    admin::accounts::list(&config, limit, json).await
+                }
+                Order::ShowAccount { email, json } => {
+                    admin::accounts::show(&config, &email, json).await
+                }
+                Order::DeleteAccount { email, yes } => {
+                    admin::accounts::delete(&config, &email, yes).await
+                }
+                Order::ExportAccounts => admin::accounts::export(&config).await,
+                Order::Query { query, json } => admin::query::query(&config, &query, json).await,
+            }
+        })
+        .await?
+    })
+}
+
 fn serve(config: Config) -> anyhow::Result<()> {
     // Whatever file is made from here on, by the database too, is nobody else's to read.
     close_new_files();
     telemetry::init(&config.log)?;
-    // SurrealDB's parser and planner recurse deeply, most of all when not optimised.
-    let runtime = Builder::new_multi_thread()
-        .enable_all()
-        .thread_stack_size(10 * 1024 * 1024)
-        .build()
-        .context("cannot start the runtime")?;
-    runtime.block_on(async {
+    runtime()?.block_on(async {
         let shutdown = shutdown().context("cannot listen for signals")?;
         let application = startup::build(config).await?;
         application.run_until_stopped(shutdown).await
     })
+}
+
+fn runtime() -> anyhow::Result<Runtime> {
+    // SurrealDB's parser and planner recurse deeply, most of all when not optimised.
+    Builder::new_multi_thread()
+        .enable_all()
+        .thread_stack_size(10 * 1024 * 1024)
+        .build()
+        .context("cannot start the runtime")
 }
 
 #[expect(

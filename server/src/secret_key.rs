@@ -11,13 +11,18 @@ use hkdf::Hkdf;
 use hmac::{Hmac, KeyInit, Mac};
 use secrecy::SecretString;
 use sha2::Sha256;
+use subtle::ConstantTimeEq;
 use zeroize::{ZeroizeOnDrop, Zeroizing};
 
 use crate::config::data_dir::write_private;
 use crate::config::secret::decode;
 use crate::entropy::Entropy;
 
-const FILE_NAME: &str = "secret.key";
+/// Its name in `data_dir`.
+pub const FILE_NAME: &str = "secret.key";
+
+/// The installation's 32 random bytes: without them no password in its store can be proven.
+pub struct SecretKey(Zeroizing<[u8; 32]>);
 
 /// Keys for separate uses, so that what one reveals says nothing about another (RFC 5869 §3.2).
 #[derive(Clone, ZeroizeOnDrop)]
@@ -27,6 +32,97 @@ pub struct SecretKeys {
     codes: [u8; 32],
     ledgers: [u8; 32],
     disowning: [u8; 32],
+}
+
+impl SecretKey {
+    /// The key from the configuration, else the one in `data_dir`, made there on first start:
+    /// by whoever holds the store, so that two that start at once cannot make two.
+    ///
+    /// # Errors
+    /// When the key is not 32 bytes in base64, its file cannot be read or made, or it is gone
+    /// although the store (`store_is_new` says not) was used with it.
+    pub fn load_or_create(
+        configured: Option<&SecretString>,
+        data_dir: &Path,
+        store_is_new: bool,
+        entropy: &dyn Entropy,
+    ) -> anyhow::Result<Self> {
+        if let Some(key) = Self::load(configured, data_dir)? {
+            return Ok(key);
+        }
+        ensure!(
+            store_is_new,
+            "{} is missing, and without it no password in the store can be proven: put it back \
+             from a backup, or set secret_key",
+            data_dir.join(FILE_NAME).display()
+        );
+        let mut secret = Zeroizing::new([0; 32]);
+        entropy.fill(&mut *secret)?;
+        let key = Self(secret);
+        key.write(data_dir)?;
+        Ok(key)
+    }
+
+    /// The key from the configuration, else the one in `data_dir`, if there is one.
+    ///
+    /// # Errors
+    /// When it is not 32 bytes in base64, or its file cannot be read.
+    pub fn load(
+        configured: Option<&SecretString>,
+        data_dir: &Path,
+    ) -> anyhow::Result<Option<Self>> {
+        if let Some(secret) = configured {
+            return Self::parse(secret).map(Some);
+        }
+        let path = data_dir.join(FILE_NAME);
+        match fs::read_to_string(&path) {
+            Ok(text) => Self::parse(&SecretString::from(text.trim_ascii_end()))
+                .with_context(|| path.display().to_string())
+                .map(Some),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error).with_context(|| format!("Failed to read {}", path.display())),
+        }
+    }
+
+    /// What [`SecretKey::to_text`] wrote.
+    ///
+    /// # Errors
+    /// When it is not 32 bytes in base64.
+    pub fn parse(text: &SecretString) -> anyhow::Result<Self> {
+        decode(text).map(Self).context(
+            "the secret key must be 32 bytes in base64 (openssl rand -base64 32 makes one)",
+        )
+    }
+
+    /// In base64.
+    #[must_use]
+    pub fn to_text(&self) -> Zeroizing<String> {
+        Zeroizing::new(STANDARD.encode(*self.0))
+    }
+
+    /// Puts the key into `data_dir`. It is on disk before anything depends on it: without it every
+    /// salt would be lost.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn write(&self, data_dir: &Path) -> anyhow::Result<()> {
+        let mut text = self.to_text();
+        text.push('\n');
+        write_private(data_dir, FILE_NAME, text.as_bytes())
+            .with_context(|| format!("Failed to write {}", data_dir.join(FILE_NAME).display()))
+    }
+
+    /// Whether it is the same key.
+    #[must_use]
+    pub fn is(&self, other: &Self) -> bool {
+        self.0.ct_eq(&*other.0).into()
+    }
+
+    /// The keys for single uses.
+    #[must_use]
+    pub fn keys(&self) -> SecretKeys {
+        SecretKeys::derive(&self.0)
+    }
 }
 
 impl SecretKeys {
@@ -47,48 +143,6 @@ impl SecretKeys {
             codes: expand("latchkey/1/verification-code"),
             ledgers: expand("latchkey/1/address-ledger"),
             disowning: expand("latchkey/1/disown-token"),
-        }
-    }
-
-    /// The key from the configuration, else the one in `data_dir`, made there on first start:
-    /// by whoever holds the store, so that two that start at once cannot make two.
-    ///
-    /// # Errors
-    /// When the key is not 32 bytes in base64, its file cannot be read or made, or it is gone
-    /// although the store (`store_is_new` says not) was used with it.
-    pub fn load_or_create(
-        configured: Option<&SecretString>,
-        data_dir: &Path,
-        store_is_new: bool,
-        entropy: &dyn Entropy,
-    ) -> anyhow::Result<Self> {
-        if let Some(secret) = configured {
-            return Ok(Self::derive(&*decode_or_explain(secret)?));
-        }
-        let path = data_dir.join(FILE_NAME);
-        match fs::read_to_string(&path) {
-            Ok(text) => {
-                let secret = SecretString::from(text.trim_ascii_end());
-                let secret =
-                    decode_or_explain(&secret).with_context(|| path.display().to_string())?;
-                Ok(Self::derive(&secret))
-            }
-            Err(error) if error.kind() == ErrorKind::NotFound => {
-                ensure!(
-                    store_is_new,
-                    "{} is missing, and without it no password in the store can be proven: put \
-                     it back from a backup, or set secret_key",
-                    path.display()
-                );
-                let mut secret = Zeroizing::new([0; 32]);
-                entropy.fill(&mut *secret)?;
-                // On disk before anything depends on it: without it every salt would be lost.
-                let text = Zeroizing::new(STANDARD.encode(*secret) + "\n");
-                write_private(data_dir, FILE_NAME, text.as_bytes())
-                    .with_context(|| format!("Failed to write {}", path.display()))?;
-                Ok(Self::derive(&secret))
-            }
-            Err(error) => Err(error).with_context(|| format!("Failed to read {}", path.display())),
         }
     }
 
@@ -162,11 +216,6 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
         .collect()
 }
 
-fn decode_or_explain(secret: &SecretString) -> anyhow::Result<Zeroizing<[u8; 32]>> {
-    decode(secret)
-        .context("the secret key must be 32 bytes in base64 (openssl rand -base64 32 makes one)")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -177,9 +226,13 @@ mod tests {
     fn a_key_is_made_once_and_found_again() {
         let folder = tempfile::tempdir().unwrap();
         let data_dir = folder.path();
-        let first = SecretKeys::load_or_create(None, data_dir, true, &SystemEntropy).unwrap();
-        let second = SecretKeys::load_or_create(None, data_dir, true, &SystemEntropy).unwrap();
-        assert_eq!(first.password_salt("a@b.c"), second.password_salt("a@b.c"));
+        let first = SecretKey::load_or_create(None, data_dir, true, &SystemEntropy).unwrap();
+        let second = SecretKey::load_or_create(None, data_dir, true, &SystemEntropy).unwrap();
+        assert!(first.is(&second));
+        assert_eq!(
+            first.keys().password_salt("a@b.c"),
+            second.keys().password_salt("a@b.c")
+        );
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!(mode(&data_dir.join(FILE_NAME)), 0o600);
     }
@@ -207,10 +260,10 @@ mod tests {
     fn a_damaged_key_is_refused_rather_than_replaced() {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join(FILE_NAME), "too short").unwrap();
-        let refused = SecretKeys::load_or_create(None, folder.path(), true, &SystemEntropy);
+        let refused = SecretKey::load_or_create(None, folder.path(), true, &SystemEntropy);
         assert!(refused.is_err());
         assert!(
-            SecretKeys::load_or_create(
+            SecretKey::load_or_create(
                 Some(&"c2hvcnQ=".into()),
                 folder.path(),
                 true,
@@ -223,7 +276,7 @@ mod tests {
     #[test]
     fn a_lost_key_is_not_replaced_under_a_store_that_needs_it() {
         let folder = tempfile::tempdir().unwrap();
-        let refused = SecretKeys::load_or_create(None, folder.path(), false, &SystemEntropy);
+        let refused = SecretKey::load_or_create(None, folder.path(), false, &SystemEntropy);
         assert!(refused.is_err_and(|error| error.to_string().contains("backup")));
         assert!(!folder.path().join(FILE_NAME).exists());
     }

@@ -17,6 +17,8 @@ use sd_notify::NotifyState;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use crate::admin::socket::AdminSocket;
+use crate::admin::{self, Administration};
 use crate::background::{PAUSE, undaunted};
 use crate::clock::{SharedClock, SystemClock};
 use crate::config::{Config, Mode, TlsMode, data_dir};
@@ -25,7 +27,7 @@ use crate::hashing::{HashParameters, HashingPool};
 use crate::http::{self, AppState, Gate, Places, PublicOrigin, TimeLimits, TrustedProxies};
 use crate::mail::{Composer, Dispatch, MailCounters, MailWorker, Pace, RelayHealth, Transport};
 use crate::registration::{Budgets, PasswordPolicy, Registration, Settings};
-use crate::secret_key::SecretKeys;
+use crate::secret_key::SecretKey;
 use crate::store::{SessionRecords, Store};
 use crate::tls::{self, Tls};
 
@@ -71,6 +73,8 @@ pub struct Application {
     store: Arc<Store>,
     former_parameters: Vec<HashParameters>,
     clock: SharedClock,
+    /// Where operators ask; none where the database is a server, which they ask themselves.
+    admin_socket: Option<(AdminSocket, Administration)>,
     /// What a developer needs to begin, told once the server serves.
     greeting: Option<String>,
 }
@@ -109,12 +113,13 @@ pub async fn build_in(config: Config, world: World) -> anyhow::Result<Applicatio
         .transpose()?;
 
     let store = Arc::new(Store::open(&config.database, &config.data_dir, clock.clone()).await?);
-    let keys = SecretKeys::load_or_create(
+    let secret_key = SecretKey::load_or_create(
         config.secret_key.as_ref(),
         &config.data_dir,
         store.is_new().await?,
         &*entropy,
     )?;
+    let keys = secret_key.keys();
     let parameters = HashParameters {
         memory_kib: config.hash.memory_kib,
         iterations: config.hash.iterations,
@@ -207,6 +212,21 @@ pub async fn build_in(config: Config, world: World) -> anyhow::Result<Applicatio
         leptos: leptos_options(&config, &site_dir),
         site_dir: Arc::new(site_dir),
     };
+    let admin_socket = if config.database.is_server() {
+        None
+    } else {
+        // Signing up matters more.
+        let administration = Administration {
+            store: store.clone(),
+            secret_key: Some(Arc::new(secret_key)),
+            clock: clock.clone(),
+        };
+        AdminSocket::bind(&config.data_dir)
+            .await
+            .inspect_err(|error| tracing::error!(%error, "no socket for operators in data_dir"))
+            .map(|socket| (socket, administration))
+            .ok()
+    };
     let greeting = (config.mode == Mode::Development).then(|| greeting(&config, mailbox.is_some()));
     let to_https = http::to_https(&state);
     let router = http::router(state, SessionRecords::new(store.clone()), mailbox);
@@ -222,6 +242,7 @@ pub async fn build_in(config: Config, world: World) -> anyhow::Result<Applicatio
         store,
         former_parameters,
         clock,
+        admin_socket,
     })
 }
 
@@ -271,6 +292,9 @@ impl Application {
             stopping.clone(),
             move |stopping| worker.clone().run(stopping),
         ));
+        if let Some((socket, administration)) = self.admin_socket {
+            background.spawn(socket.serve(admin::router(administration), stopping.clone()));
+        }
         let (store, former_parameters) = (self.store, self.former_parameters);
         background.spawn(undaunted(
             "sweep",

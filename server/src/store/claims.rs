@@ -545,8 +545,13 @@ pub(super) fn language(tag: Option<&str>) -> Language {
     tag.and_then(Language::from_tag).unwrap_or_default()
 }
 
-/// The ids `[address, …]`.
+/// The claims of an address.
 fn claims_of(address: &str) -> Value {
+    records_of("claim", address)
+}
+
+/// The records with the ids `[address, …]`.
+pub(super) fn records_of(table: &str, address: &str) -> Value {
     let address = Value::String(address.to_owned());
     let from = RecordIdKey::Array(vec![address.clone()].into());
     let everything = Range {
@@ -555,7 +560,7 @@ fn claims_of(address: &str) -> Value {
     };
     let to = RecordIdKey::Array(vec![address, Value::Range(Box::new(everything))].into());
     RecordId::new(
-        "claim",
+        table,
         RecordIdKey::Range(Box::new(RecordIdKeyRange {
             start: Bound::Included(from),
             end: Bound::Included(to),

@@ -8,9 +8,15 @@ mod budgets;
 mod claims;
 mod disowning;
 mod hash_parameters;
+mod one_address;
 mod outbox;
+mod restore;
+mod rows;
 mod schema;
 mod sessions;
+mod shown;
+mod snapshot;
+mod viewer;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -32,8 +38,15 @@ use crate::entropy::jitter;
 pub use accounts::Account;
 pub use budgets::{AddressLedger, Budget, BudgetKind, Limited};
 pub use claims::{Claim, Guess, GuessResult, Registered, Registering, Renewal, Renewed, Spending};
+pub use one_address::{Deleted, OneAddress};
 pub use outbox::{LeasedMail, MailRules, OutboxDepth, Outgoing};
+pub use restore::{Restore, RestoreError};
+pub use rows::{Row, RowError};
+pub use schema::{NewerSchema, known_schema};
 pub use sessions::SessionRecords;
+pub use shown::{SHOWN_TABLES, shown};
+pub use snapshot::{KEPT_TABLES, Snapshot};
+pub use viewer::{Viewer, ViewerError};
 
 /// The hexadecimal digits of a claim's handle.
 pub const HANDLE_DIGITS: usize = 16;
@@ -111,6 +124,17 @@ impl Store {
         data_dir: &Path,
         clock: SharedClock,
     ) -> anyhow::Result<Self> {
+        let store = Self::connect(config, data_dir, clock).await?;
+        store.migrate().await?;
+        Ok(store)
+    }
+
+    /// Opens the store as it is.
+    pub(crate) async fn connect(
+        config: &DatabaseConfig,
+        data_dir: &Path,
+        clock: SharedClock,
+    ) -> anyhow::Result<Self> {
         let address = address(config.url.as_deref(), data_dir);
         let database = any::connect(&address).await.with_context(|| {
             format!("Failed to open the database {address}: does another Latchkey use it?")
@@ -129,9 +153,7 @@ impl Store {
             .use_db(&config.database)
             .await
             .context("Failed to select the database")?;
-        let store = Self { database, clock };
-        store.migrate().await?;
-        Ok(store)
+        Ok(Self { database, clock })
     }
 
     /// Whether nobody has ever signed up here.

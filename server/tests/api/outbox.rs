@@ -10,7 +10,7 @@ use latchkey::mail::{
     Composer, Dispatch, MailCounters, MailWorker, Pace, RelayHealth, TimeLimits, Transport,
     WAIT_BOUNDS_MS,
 };
-use latchkey::secret_key::SecretKeys;
+use latchkey::secret_key::SecretKey;
 use reqwest::Method;
 use reqwest::header::{ACCEPT, ACCEPT_LANGUAGE};
 use secrecy::SecretString;
@@ -195,7 +195,9 @@ async fn several_workers_send_each_mail_once() {
             store: app.store(),
             composer: Composer::new("Other", &url, &"a@b.example".parse().unwrap(), None).unwrap(),
             transport: Transport::from_config(Some(&smtp_url), None, &url, limits).unwrap(),
-            keys: SecretKeys::load_or_create(None, &app.data_dir(), false, &SystemEntropy).unwrap(),
+            keys: SecretKey::load_or_create(None, &app.data_dir(), false, &SystemEntropy)
+                .unwrap()
+                .keys(),
             clock: app.clock(),
             dispatch: Arc::new(Dispatch::new(pace.lease, health.clone(), app.clock())),
             health,

@@ -3,6 +3,8 @@
 pub mod child;
 mod log;
 mod mail;
+mod operator;
+mod schema;
 mod supervisor;
 
 use std::net::TcpListener;

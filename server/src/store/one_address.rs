@@ -1,0 +1,115 @@
+//! All that the store holds of one address: to look at it, and to delete it.
+
+use surrealdb::types::{Object, RecordIdKey, SurrealValue, Value, Variables};
+
+use super::accounts::account_id;
+use super::claims::records_of;
+use super::rows::Row;
+use super::shown::shown;
+use super::{Store, StoreError, vars};
+
+/// What is shown of one address.
+#[derive(Debug)]
+pub struct OneAddress {
+    pub account: Option<Row>,
+    /// Sign-ups under way; those beside an account are decoys.
+    pub claims: Vec<Row>,
+    /// Mail to be sent.
+    pub mails: Vec<Row>,
+    /// How many browsers have something to do with it.
+    pub sessions: u64,
+}
+
+/// How much was deleted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, SurrealValue)]
+pub struct Deleted {
+    pub accounts: u64,
+    pub claims: u64,
+    pub sessions: u64,
+}
+
+#[derive(SurrealValue)]
+struct Found {
+    accounts: Vec<Object>,
+    claims: Vec<Object>,
+    mails: Vec<Object>,
+    sessions: u64,
+}
+
+impl Store {
+    /// What there is of a canonical address.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn one_address(&self, address: &str) -> Result<OneAddress, StoreError> {
+        const LOOK: &str = "{
+            RETURN {
+                accounts: (SELECT * FROM $account),
+                claims: (SELECT * FROM $claims),
+                mails: (SELECT * FROM $mails),
+                sessions: count(SELECT VALUE id FROM session WHERE string::contains(state, $named))
+            }
+        }";
+        let found: Found = self.run(LOOK, of(address)).await?;
+        let rows = |table: &str, objects: Vec<Object>| -> Vec<Row> {
+            objects
+                .into_iter()
+                .zip(1..)
+                .filter_map(|(fields, number)| {
+                    let row = Row {
+                        table: table.to_owned(),
+                        key: RecordIdKey::Number(number),
+                        fields,
+                    };
+                    shown(row, number)
+                })
+                .collect()
+        };
+        Ok(OneAddress {
+            account: rows("account", found.accounts).pop(),
+            claims: rows("claim", found.claims),
+            mails: rows("outbox", found.mails),
+            sessions: found.sessions,
+        })
+    }
+
+    /// Deletes the account of a canonical address, its sign-ups under way, the mail that they are
+    /// owed, and the sessions of browsers that have to do with it. What counts against abuse (the
+    /// address's ledger, which does not name it) stays until it expires.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn delete_address(&self, address: &str) -> Result<Deleted, StoreError> {
+        const DELETE: &str = "{
+            LET $accounts = (DELETE $account RETURN BEFORE);
+            LET $signing_up = (DELETE $claims RETURN BEFORE);
+            DELETE $mails;
+            LET $sessions = (SELECT VALUE id FROM session WHERE string::contains(state, $named));
+            DELETE $sessions;
+            RETURN {
+                accounts: count($accounts), claims: count($signing_up), sessions: count($sessions)
+            }
+        }";
+        const END_SESSIONS: &str = "{
+            LET $sessions = (SELECT VALUE id FROM session WHERE string::contains(state, $named));
+            DELETE $sessions;
+            RETURN count($sessions)
+        }";
+        let mut deleted: Deleted = self.run(DELETE, of(address)).await?;
+        // One that somebody began in the meantime was not in the snapshot of that transaction.
+        let late: u64 = self.run(END_SESSIONS, of(address)).await?;
+        deleted.sessions += late;
+        Ok(deleted)
+    }
+}
+
+fn of(address: &str) -> Variables {
+    // As a session's JSON names an address; in a text of somebody's the quotes would be escaped.
+    let named = format!("\"address\":{}", serde_json::Value::from(address));
+    vars([
+        ("account", account_id(address).into_value()),
+        ("claims", records_of("claim", address)),
+        ("mails", records_of("outbox", address)),
+        ("named", Value::String(named)),
+    ])
+}
