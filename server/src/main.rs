@@ -71,11 +71,14 @@ fn serve(config: Config) -> anyhow::Result<()> {
         .thread_stack_size(10 * 1024 * 1024)
         .build()
         .context("cannot start the runtime")?;
-    runtime.block_on(async {
+    let outcome = runtime.block_on(async {
         let shutdown = shutdown().context("cannot listen for signals")?;
         let application = startup::build(config).await?;
         application.run_until_stopped(shutdown).await
-    })
+    });
+    // Work of an engine that failed may never end.
+    runtime.shutdown_background();
+    outcome
 }
 
 #[expect(

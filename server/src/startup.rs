@@ -15,6 +15,7 @@ use latchkey_app::view::Site;
 use leptos::config::LeptosOptions;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
+use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 use crate::background::{PAUSE, undaunted};
@@ -31,6 +32,14 @@ use crate::tls::{self, Tls};
 
 /// How long running requests may take to finish when the application stops.
 const GRACE: Duration = Duration::from_secs(10);
+
+/// How long a store that failed is still answered for, with 503 and the reason, and how long
+/// requests may then take to finish: with both the process has ended within five seconds.
+const LOST: Duration = Duration::from_secs(2);
+const LOST_GRACE: Duration = Duration::from_secs(2);
+
+/// How often the length of the embedded engine's log is looked at.
+const LOG_INTERVAL: Duration = Duration::from_millis(250);
 
 /// How often expired rows are looked for, and how many are removed in one transaction.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(60);
@@ -267,12 +276,19 @@ impl Application {
             stopping.clone(),
             move |stopping| worker.clone().run(stopping),
         ));
-        let (store, former_parameters) = (self.store, self.former_parameters);
+        let (store, former_parameters) = (self.store.clone(), self.former_parameters);
         background.spawn(undaunted(
             "sweep",
             PAUSE,
             stopping.clone(),
             move |stopping| sweep(store.clone(), former_parameters.clone(), stopping),
+        ));
+        let store = self.store.clone();
+        background.spawn(undaunted(
+            "store log",
+            PAUSE,
+            stopping.clone(),
+            move |stopping| keep_log_short(store.clone(), stopping),
         ));
 
         let handle = Handle::new();
@@ -306,20 +322,54 @@ impl Application {
         }
         tracing::info!("serving");
 
-        let failed = tokio::select! {
-            () = shutdown => None,
-            ended = serving.join_next() => ended,
+        let lost = async {
+            let reason = self.store.lost().await;
+            // Whoever looks now should learn why.
+            tokio::time::sleep(LOST).await;
+            reason
+        };
+        let (mut outcome, grace) = tokio::select! {
+            () = shutdown => (Ok(()), GRACE),
+            ended = serving.join_next() => match ended {
+                Some(ended) => (ended?.context("A socket failed"), GRACE),
+                None => (Ok(()), GRACE),
+            },
+            reason = lost => (Err(store_lost(reason)), LOST_GRACE),
         };
         tracing::info!("stopping; running requests may finish");
-        handle.graceful_shutdown(Some(GRACE));
-        let mut outcome = failed.map_or(Ok(()), |ended| ended?.context("A socket failed"));
+        handle.graceful_shutdown(Some(grace));
         while let Some(ended) = serving.join_next().await {
             outcome = outcome.and(ended?.context("A socket failed"));
         }
         stopping.cancel();
+        if let Some(reason) = self.store.loss() {
+            // Its background work cannot come to an end, and closing it could only write more of
+            // what nobody was answered for.
+            return outcome.and(Err(store_lost(reason)));
+        }
         while background.join_next().await.is_some() {}
+        self.store
+            .close()
+            .await
+            .context("Failed to close the store")?;
         tracing::info!("stopped");
         outcome
+    }
+}
+
+fn store_lost(reason: String) -> anyhow::Error {
+    anyhow::anyhow!("{reason}; start again, which begins with what is on disk")
+}
+
+async fn keep_log_short(store: Arc<Store>, stopping: CancellationToken) {
+    let mut ticks = tokio::time::interval(LOG_INTERVAL);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    while stopping.run_until_cancelled(ticks.tick()).await.is_some() {
+        match store.keep_log_short().await {
+            Ok(true) => tracing::debug!("the store's log was written to its tables"),
+            Ok(false) => {}
+            Err(error) => tracing::error!(%error, "the store's log could not be looked at"),
+        }
     }
 }
 

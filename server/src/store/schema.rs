@@ -26,7 +26,8 @@ impl Store {
     /// Applies what is missing, one transaction a file, so that an interrupted start goes on
     /// where it stopped.
     pub(super) async fn migrate(&self) -> anyhow::Result<()> {
-        self.database
+        let database = self.engine.database().await?;
+        database
             .query(DEFINE_MIGRATION)
             .await
             .and_then(surrealdb::IndexedResults::check)
@@ -50,7 +51,7 @@ impl Store {
                 "BEGIN;\n{statements}\nCREATE type::record('migration', $name) \
                  SET name = $name, applied_at = $now;\nCOMMIT;"
             );
-            self.database
+            database
                 .query(transaction)
                 .bind(vars([
                     ("name", Value::String((*name).to_owned())),
