@@ -5,7 +5,7 @@ use std::io::Write;
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use axum::Router;
@@ -27,7 +27,7 @@ use crate::http::{self, AppState, Gate, Places, PublicOrigin, TimeLimits, Truste
 use crate::mail::{Composer, MailCounters, MailWorker, Pace, RelayHealth, Transport};
 use crate::registration::{Budgets, PasswordPolicy, Registration, Settings};
 use crate::secret_key::SecretKeys;
-use crate::store::{SessionRecords, Store};
+use crate::store::{SessionRecords, Store, Sweep};
 use crate::tls::{self, Tls};
 
 /// How long running requests may take to finish when the application stops.
@@ -41,9 +41,11 @@ const LOST_GRACE: Duration = Duration::from_secs(2);
 /// How often the length of the embedded engine's log is looked at.
 const LOG_INTERVAL: Duration = Duration::from_millis(250);
 
-/// How often expired rows are looked for, and how many are removed in one transaction.
+/// How often expired rows are looked for, how many are removed in one transaction, and how much
+/// longer than that took nothing is removed: sign-ups come first.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(60);
-const SWEEP_ROWS: u32 = 500;
+const SWEEP_ROWS: u32 = 50;
+const SWEEP_PAUSE: u32 = 3;
 
 /// Time and randomness, which a test brings itself, and how long anybody waits for others.
 pub struct World {
@@ -398,16 +400,27 @@ async fn sweep(
         }
     }
     let mut ticks = tokio::time::interval(SWEEP_INTERVAL);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     while stopping.run_until_cancelled(ticks.tick()).await.is_some() {
+        let mut sweep = Sweep::default();
+        let mut swept = 0;
         loop {
-            match store.sweep(SWEEP_ROWS).await {
-                Ok(0) => break,
-                Ok(rows) => tracing::debug!(rows, "expired rows removed"),
+            let began = Instant::now();
+            match store.sweep_batch(&mut sweep, SWEEP_ROWS).await {
+                Ok(None) => break,
+                Ok(Some(rows)) => swept += rows,
                 Err(error) => {
                     tracing::error!(%error, "expired rows could not be removed");
                     break;
                 }
             }
+            let pause = tokio::time::sleep(began.elapsed() * SWEEP_PAUSE);
+            if stopping.run_until_cancelled(pause).await.is_none() {
+                return;
+            }
+        }
+        if swept > 0 {
+            tracing::info!(rows = swept, "expired rows removed");
         }
     }
 }

@@ -13,6 +13,7 @@ mod log_tail;
 mod outbox;
 mod schema;
 mod sessions;
+mod sweep;
 
 use std::path::Path;
 use std::pin::pin;
@@ -33,6 +34,7 @@ pub use budgets::{AddressLedger, Budget, BudgetKind, Limited};
 pub use claims::{Claim, Guess, GuessResult, Registered, Registering, Renewal, Renewed, Spending};
 pub use outbox::{LeasedMail, MailRules, OutboxDepth, Outgoing};
 pub use sessions::SessionRecords;
+pub use sweep::Sweep;
 
 /// The hexadecimal digits of a claim's handle.
 pub const HANDLE_DIGITS: usize = 16;
@@ -173,33 +175,6 @@ impl Store {
         self.run::<Value>(PROBE, vars([("now", self.clock.now().into_value())]))
             .await
             .map(drop)
-    }
-
-    /// Removes up to `limit` rows of each kind that have expired, and says how many.
-    ///
-    /// # Errors
-    /// When the store fails.
-    pub async fn sweep(&self, limit: u32) -> Result<u64, StoreError> {
-        const SWEEP: &str = "{
-            LET $claims = (SELECT VALUE id FROM claim WHERE expires_at <= $now LIMIT $limit);
-            LET $sessions = (SELECT VALUE id FROM session WHERE expires_at <= $now LIMIT $limit);
-            LET $budgets = (SELECT VALUE id FROM budget WHERE full_at <= $now LIMIT $limit);
-            LET $ledgers =
-                (SELECT VALUE id FROM address_ledger WHERE expires_at <= $now LIMIT $limit);
-            DELETE $claims;
-            DELETE $sessions;
-            DELETE $budgets;
-            DELETE $ledgers;
-            RETURN count($claims) + count($sessions) + count($budgets) + count($ledgers)
-        }";
-        self.run(
-            SWEEP,
-            vars([
-                ("now", self.clock.now().into_value()),
-                ("limit", i64::from(limit).into_value()),
-            ]),
-        )
-        .await
     }
 
     /// Runs one block as one transaction, again and again while others get in its way.
@@ -351,5 +326,34 @@ mod tests {
         store.probe().await.unwrap();
         store.close().await.unwrap();
         assert!(store.probe().await.is_err());
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn opening_the_engine_again_costs_no_commit() {
+        const ADD: &str = "{ UPSERT ONLY probe:ready SET at = $now;
+            CREATE type::record('budget', [$number]) SET full_at = $now; RETURN NONE }";
+        let folder = tempfile::tempdir().unwrap();
+        let clock = std::sync::Arc::new(crate::clock::SystemClock);
+        let store = Store::open(&DatabaseConfig::default(), folder.path(), clock).await;
+        let store = std::sync::Arc::new(store.unwrap());
+        let mut writers = tokio::task::JoinSet::new();
+        for writer in 0..4_i64 {
+            let store = store.clone();
+            writers.spawn(async move {
+                for number in 0..20 {
+                    let number = (writer * 20 + number).into_value();
+                    let now = store.clock.now().into_value();
+                    let variables = vars([("number", number), ("now", now)]);
+                    store.run::<Value>(ADD, variables).await.unwrap();
+                }
+            });
+        }
+        let mut opened = 0;
+        while !writers.is_empty() {
+            opened += usize::from(store.engine.keep_log_short(1).await.unwrap());
+            while writers.try_join_next().is_some_and(|writer| writer.is_ok()) {}
+        }
+        assert!(opened > 1);
+        assert_eq!(store.sweep(100).await.unwrap(), 80);
     }
 }
