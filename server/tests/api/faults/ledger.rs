@@ -3,8 +3,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
@@ -50,6 +51,7 @@ pub struct Ledger {
 pub struct Load {
     workers: JoinSet<Done>,
     stop: Arc<AtomicBool>,
+    acknowledged: Arc<Notify>,
 }
 
 /// What one worker saw.
@@ -58,42 +60,83 @@ struct Done {
     people: Vec<Person>,
     acknowledged: usize,
     refused: usize,
+    refused_at: Option<Instant>,
+}
+
+/// What the server refused with 503.
+#[derive(Default)]
+pub struct Refused {
+    pub requests: usize,
+    /// When the first of them was.
+    pub since: Option<Instant>,
 }
 
 impl Load {
     pub fn start(server: &Server, name: &str, workers: usize) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
+        let acknowledged = Arc::new(Notify::new());
         let mut running = JoinSet::new();
+        // More than there are places for take turns.
+        let client = if workers > 16 {
+            reqwest::Client::builder()
+                .pool_max_idle_per_host(0)
+                .build()
+                .unwrap()
+        } else {
+            server.client()
+        };
         for worker in 0..workers {
-            let client = server.client();
+            let client = client.clone();
             let url = server.url.clone();
             let name = format!("{name}.{worker}");
-            let stop = stop.clone();
-            running.spawn(async move { work(&client, &url, &name, &stop).await });
+            let (stop, acknowledged) = (stop.clone(), acknowledged.clone());
+            running.spawn(async move { work(&client, &url, &name, &stop, &acknowledged).await });
         }
         Self {
             workers: running,
             stop,
+            acknowledged,
         }
     }
 
+    /// Until something is acknowledged, and then so much longer.
+    pub async fn goes_on(&self, longer: Duration) {
+        let begun = timeout(PATIENCE, self.acknowledged.notified()).await;
+        begun.expect("nothing is acknowledged");
+        tokio::time::sleep(longer).await;
+    }
+
     /// Adds to the ledger what was acknowledged, once the server has ended or, when `stop`, what
-    /// is under way is answered; says how many requests were answered by 503.
-    pub async fn ended(self, stop: bool, ledger: &mut Ledger) -> usize {
+    /// is under way is answered.
+    pub async fn ended(self, stop: bool, ledger: &mut Ledger) -> Refused {
         if stop {
             self.stop.store(true, Ordering::SeqCst);
         }
-        let mut refused = 0;
+        let mut refused = Refused::default();
         for done in self.workers.join_all().await {
             ledger.people.extend(done.people);
             ledger.acknowledged += done.acknowledged;
-            refused += done.refused;
+            refused.requests += done.refused;
+            refused.since = refused.since.into_iter().chain(done.refused_at).min();
         }
         refused
     }
 }
 
-async fn work(client: &reqwest::Client, url: &str, name: &str, stop: &AtomicBool) -> Done {
+impl Done {
+    fn refuse(&mut self) {
+        self.refused += 1;
+        self.refused_at.get_or_insert_with(Instant::now);
+    }
+}
+
+async fn work(
+    client: &reqwest::Client,
+    url: &str,
+    name: &str,
+    stop: &AtomicBool,
+    acknowledged: &Notify,
+) -> Done {
     let mut done = Done::default();
     for number in 0.. {
         if stop.load(Ordering::SeqCst) {
@@ -106,12 +149,13 @@ async fn work(client: &reqwest::Client, url: &str, name: &str, stop: &AtomicBool
         match answer.status.as_u16() {
             200 => {}
             503 => {
-                done.refused += 1;
+                done.refuse();
                 continue;
             }
             _ => panic!("{answer:?}"),
         }
         done.acknowledged += 1;
+        acknowledged.notify_one();
         let mut person = Person {
             code: answer.json()["code"].as_str().unwrap().to_owned(),
             email,
@@ -127,7 +171,7 @@ async fn work(client: &reqwest::Client, url: &str, name: &str, stop: &AtomicBool
                     person.account = Account::Made;
                     done.acknowledged += 1;
                 }
-                Some(503) => done.refused += 1,
+                Some(503) => done.refuse(),
                 None => {}
                 Some(_) => panic!("{answer:?}"),
             }
@@ -199,25 +243,9 @@ impl Ledger {
             .collect()
     }
 
-    pub fn people(&self) -> usize {
-        self.people.len()
-    }
-
-    /// Another claim and another clock: what was not verified needs a new code.
-    pub async fn sign_up_again(&mut self, server: &Server) {
-        let client = server.client();
-        for person in &mut self.people {
-            if matches!(person.account, Account::None | Account::Unknown) {
-                let answer = post(register(&client, &server.url, &person.email)).await;
-                let answer = answer.expect("no answer");
-                if answer.status == 200 {
-                    answer.json()["code"]
-                        .as_str()
-                        .unwrap()
-                        .clone_into(&mut person.code);
-                }
-            }
-        }
+    /// These people were of another store.
+    pub fn forget(&mut self) {
+        self.people.clear();
     }
 }
 

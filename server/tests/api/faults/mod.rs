@@ -2,9 +2,15 @@
 //!
 //! Each fault runs a few times here, and as often as docs/RELIABILITY.md says in `make faults`.
 
+mod clock;
+mod disk;
 mod kill;
 mod ledger;
+mod scarce;
 mod store;
+mod sweep;
+mod sync;
+mod torn;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -13,7 +19,7 @@ use std::time::{Duration, Instant};
 
 use crate::process::child::{Ended, Folder, Server};
 use crate::smtp::SmtpServer;
-use ledger::Ledger;
+use ledger::{Ledger, Load};
 
 /// How long a start may take.
 const START: Duration = Duration::from_secs(5);
@@ -22,6 +28,25 @@ const START: Duration = Duration::from_secs(5);
 fn cycles(variable: &str, short: usize) -> usize {
     let cycles = std::env::var(variable);
     cycles.map_or(short, |cycles| cycles.parse().expect("a number"))
+}
+
+/// Says that a fault cannot be done here, and why.
+fn skip(fault: &str, why: &str) {
+    tell(&format!("| {fault} | skipped: {why} | | | |"));
+}
+
+/// The first of these programs that is not there, as something to say.
+fn missing(programs: &[(&str, &str)]) -> Option<String> {
+    let is_there = |program: &str| {
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        std::env::split_paths(&path)
+            .chain(["/sbin", "/usr/sbin"].map(PathBuf::from))
+            .any(|folder| folder.join(program).is_file())
+    };
+    let (program, package) = programs.iter().find(|(program, _)| !is_there(program))?;
+    Some(format!(
+        "{program} is missing (Debian: apt-get install {package})"
+    ))
 }
 
 /// A server that things are done to, and what it acknowledged.
@@ -67,6 +92,25 @@ impl Victim {
     async fn start(&mut self) -> Server {
         let server = self.try_start(|_| {}).await;
         server.unwrap_or_else(|ended| panic!("it did not start: {ended:?}"))
+    }
+
+    /// Until it has ended by itself, as it must once its store is lost: while it still answers, it
+    /// says why, and it is gone five seconds after the first refusal.
+    async fn gives_up(&mut self, mut server: Server, load: Load, words: &str) {
+        let mut told = false;
+        while let Ok(answer) = server.get("/readyz").send().await {
+            told |=
+                answer.status() == 503 && answer.text().await.unwrap_or_default().contains(words);
+        }
+        let ended = server.child.ended().await;
+        let at = Instant::now();
+        let refused = load.ended(false, &mut self.ledger).await;
+        assert_eq!(ended.status.code(), Some(1), "{ended:?}");
+        assert!(told, "/readyz does not say why: {ended:?}");
+        let since = refused.since.expect("nobody was refused");
+        assert!(at - since < Duration::from_secs(5), "{:?}", at - since);
+        let last = ended.stderr.lines().last().unwrap();
+        assert!(last.starts_with("latchkey: the store failed: "), "{last}");
     }
 
     /// Checks everything once more, mail and store too, and tells the row of the table.

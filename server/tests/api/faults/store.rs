@@ -90,3 +90,31 @@ pub async fn inspect(data: &Path, expected: HashMap<String, usize>) -> Vec<Strin
     }
     faulty
 }
+
+/// How many claims there are whose address ends like this.
+pub async fn claims_of(data: &Path, end: &str) -> usize {
+    let path = data.join("store");
+    let database = any::connect(format!("surrealkv://{}", path.display())).await;
+    let database = database.unwrap();
+    database
+        .use_ns("latchkey")
+        .use_db("latchkey")
+        .await
+        .unwrap();
+    let claims = database
+        .query("SELECT VALUE address FROM claim WHERE string::ends_with(address, $end)")
+        .bind(("end", end.to_owned()));
+    claims.await.unwrap().take::<Vec<String>>(0).unwrap().len()
+}
+
+/// Waits until the engine has let go of it.
+pub async fn closed(store: &Path) {
+    let lock = std::fs::File::open(store.join("LOCK")).unwrap();
+    let free = async {
+        while lock.try_lock().is_err() {
+            tokio::task::yield_now().await;
+        }
+    };
+    let closed = tokio::time::timeout(std::time::Duration::from_secs(60), free).await;
+    closed.expect("it does not close");
+}

@@ -11,7 +11,7 @@ use reqwest::header::ACCEPT;
 
 use super::assert_protected;
 use crate::app::{Answer, App, EMAIL, PASSWORD, fields, other_than, send};
-use crate::process::child::{Folder, Server};
+use crate::process::child::{Folder, Server, behind};
 
 /// Randomness that makes whoever asks for it panic, when told to.
 #[derive(Default)]
@@ -62,21 +62,9 @@ async fn a_handler_that_panics_or_fails_is_a_clean_500_and_the_process_lives() {
 
 /// The same command, once no file that it writes may grow beyond this.
 fn with_files_of_at_most(bytes: u64, command: &Command) -> Command {
-    let mut limited = Command::new("sh");
-    limited
-        // A write beyond it fails, as on a full disk, instead of ending the process.
-        .args(["-c", r#"trap "" XFSZ; ulimit -f "$0"; exec "$@""#])
-        .arg((bytes / 512).to_string())
-        .arg(command.get_program())
-        .args(command.get_args())
-        .current_dir(command.get_current_dir().unwrap());
-    for (name, value) in command.get_envs() {
-        match value {
-            Some(value) => limited.env(name, value),
-            None => limited.env_remove(name),
-        };
-    }
-    limited
+    // A write beyond it fails, as on a full disk, instead of ending the process.
+    let limit = format!(r#"trap "" XFSZ; ulimit -f {}; exec "$@""#, bytes / 512);
+    behind(&["sh", "-c", &limit, "sh"], command)
 }
 
 fn largest_file(folder: &Path) -> u64 {

@@ -139,6 +139,25 @@ pub fn latchkey() -> Command {
     command
 }
 
+/// The same command, as what another program is told to run.
+pub fn behind(program: &[&str], command: &Command) -> Command {
+    let mut behind = Command::new(program[0]);
+    behind
+        .args(&program[1..])
+        .arg(command.get_program())
+        .args(command.get_args());
+    if let Some(folder) = command.get_current_dir() {
+        behind.current_dir(folder);
+    }
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => behind.env(name, value),
+            None => behind.env_remove(name),
+        };
+    }
+    behind
+}
+
 impl Child {
     pub fn start(mut command: Command) -> Self {
         let mut child = command
@@ -177,8 +196,13 @@ impl Child {
 
     /// Waits until the log has said this.
     pub async fn has_logged(&mut self, text: &str) {
+        self.has_logged_in(text, PATIENCE).await;
+    }
+
+    /// The same, however long it says nothing else.
+    pub async fn has_logged_in(&mut self, text: &str, patience: Duration) {
         while !self.log.iter().any(|line| line.contains(text)) {
-            let line = timeout(PATIENCE, self.stderr.recv()).await;
+            let line = timeout(patience, self.stderr.recv()).await;
             let line = line.expect("it is not in the log in time");
             self.log.push(line.expect("it ended before it said so"));
         }
