@@ -45,6 +45,11 @@ fuzz: ## Tries the parsers' properties with far more hostile input than the test
 kills: ## Kills the server fifty times in the middle of its work, and looks for lost mail
 	KILLS=50 cargo test $(HOST) --test api -- process::mail
 
+.PHONY: faults
+faults: ## Does to a running server what hardware does, hundreds of times, and ends with a table
+	@scripts/setup faults
+	@scripts/faults
+
 # The site of a release stands beside its binary, so that a development build
 # cannot replace it and the folder can be copied as it is. Names of its files
 # carry a hash of their content; hash.txt says which.

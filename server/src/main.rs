@@ -110,11 +110,15 @@ fn serve(config: Config) -> anyhow::Result<()> {
     // Whatever file is made from here on, by the database too, is nobody else's to read.
     close_new_files();
     telemetry::init(&config.log)?;
-    runtime()?.block_on(async {
+    let runtime = runtime()?;
+    let outcome = runtime.block_on(async {
         let shutdown = shutdown().context("cannot listen for signals")?;
         let application = startup::build(config).await?;
         application.run_until_stopped(shutdown).await
-    })
+    });
+    // Work of an engine that failed may never end.
+    runtime.shutdown_background();
+    outcome
 }
 
 fn runtime() -> anyhow::Result<Runtime> {

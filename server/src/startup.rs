@@ -5,7 +5,7 @@ use std::io::Write;
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use axum::Router;
@@ -15,6 +15,7 @@ use latchkey_app::view::Site;
 use leptos::config::LeptosOptions;
 use sd_notify::NotifyState;
 use tokio::task::JoinSet;
+use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 use crate::admin::socket::AdminSocket;
@@ -28,15 +29,25 @@ use crate::http::{self, AppState, Gate, Places, PublicOrigin, TimeLimits, Truste
 use crate::mail::{Composer, Dispatch, MailCounters, MailWorker, Pace, RelayHealth, Transport};
 use crate::registration::{Budgets, PasswordPolicy, Registration, Settings};
 use crate::secret_key::SecretKey;
-use crate::store::{SessionRecords, Store};
+use crate::store::{SessionRecords, Store, Sweep};
 use crate::tls::{self, Tls};
 
 /// How long running requests may take to finish when the application stops.
 const GRACE: Duration = Duration::from_secs(10);
 
-/// How often expired rows are looked for, and how many are removed in one transaction.
+/// How long a store that failed is still answered for, with 503 and the reason, and how long
+/// requests may then take to finish: with both the process has ended within five seconds.
+const LOST: Duration = Duration::from_secs(2);
+const LOST_GRACE: Duration = Duration::from_secs(2);
+
+/// How often the length of the embedded engine's log is looked at.
+const LOG_INTERVAL: Duration = Duration::from_millis(250);
+
+/// How often expired rows are looked for, how many are removed in one transaction, and how much
+/// longer than that took nothing is removed: sign-ups come first.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(60);
-const SWEEP_ROWS: u32 = 500;
+const SWEEP_ROWS: u32 = 50;
+const SWEEP_PAUSE: u32 = 3;
 
 /// Time and randomness, which a test brings itself, and how long anybody waits for others.
 pub struct World {
@@ -295,12 +306,19 @@ impl Application {
         if let Some((socket, administration)) = self.admin_socket {
             background.spawn(socket.serve(admin::router(administration), stopping.clone()));
         }
-        let (store, former_parameters) = (self.store, self.former_parameters);
+        let (store, former_parameters) = (self.store.clone(), self.former_parameters);
         background.spawn(undaunted(
             "sweep",
             PAUSE,
             stopping.clone(),
             move |stopping| sweep(store.clone(), former_parameters.clone(), stopping),
+        ));
+        let store = self.store.clone();
+        background.spawn(undaunted(
+            "store log",
+            PAUSE,
+            stopping.clone(),
+            move |stopping| keep_log_short(store.clone(), stopping),
         ));
 
         let handle = Handle::new();
@@ -335,19 +353,37 @@ impl Application {
         tracing::info!("serving");
         tell_supervisor(&[NotifyState::Ready]);
 
-        let failed = tokio::select! {
-            () = shutdown => None,
-            ended = serving.join_next() => ended,
+        let lost = async {
+            let reason = self.store.lost().await;
+            // Whoever looks now should learn why.
+            tokio::time::sleep(LOST).await;
+            reason
+        };
+        let (mut outcome, grace) = tokio::select! {
+            () = shutdown => (Ok(()), GRACE),
+            ended = serving.join_next() => match ended {
+                Some(ended) => (ended?.context("A socket failed"), GRACE),
+                None => (Ok(()), GRACE),
+            },
+            reason = lost => (Err(store_lost(reason)), LOST_GRACE),
         };
         tracing::info!("stopping; running requests may finish");
         tell_supervisor(&[NotifyState::Stopping]);
-        handle.graceful_shutdown(Some(GRACE));
-        let mut outcome = failed.map_or(Ok(()), |ended| ended?.context("A socket failed"));
+        handle.graceful_shutdown(Some(grace));
         while let Some(ended) = serving.join_next().await {
             outcome = outcome.and(ended?.context("A socket failed"));
         }
         stopping.cancel();
+        if let Some(reason) = self.store.loss() {
+            // Its background work cannot come to an end, and closing it could only write more of
+            // what nobody was answered for.
+            return outcome.and(Err(store_lost(reason)));
+        }
         while background.join_next().await.is_some() {}
+        self.store
+            .close()
+            .await
+            .context("Failed to close the store")?;
         tracing::info!("stopped");
         outcome
     }
@@ -357,6 +393,22 @@ impl Application {
 fn tell_supervisor(state: &[NotifyState<'_>]) {
     if let Err(error) = sd_notify::notify(state) {
         tracing::warn!(%error, "the supervisor could not be told");
+    }
+}
+
+fn store_lost(reason: String) -> anyhow::Error {
+    anyhow::anyhow!("{reason}; start again, which begins with what is on disk")
+}
+
+async fn keep_log_short(store: Arc<Store>, stopping: CancellationToken) {
+    let mut ticks = tokio::time::interval(LOG_INTERVAL);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    while stopping.run_until_cancelled(ticks.tick()).await.is_some() {
+        match store.keep_log_short().await {
+            Ok(true) => tracing::debug!("the store's log was written to its tables"),
+            Ok(false) => {}
+            Err(error) => tracing::error!(%error, "the store's log could not be looked at"),
+        }
     }
 }
 
@@ -385,16 +437,27 @@ async fn sweep(
         }
     }
     let mut ticks = tokio::time::interval(SWEEP_INTERVAL);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     while stopping.run_until_cancelled(ticks.tick()).await.is_some() {
+        let mut sweep = Sweep::default();
+        let mut swept = 0;
         loop {
-            match store.sweep(SWEEP_ROWS).await {
-                Ok(0) => break,
-                Ok(rows) => tracing::debug!(rows, "expired rows removed"),
+            let began = Instant::now();
+            match store.sweep_batch(&mut sweep, SWEEP_ROWS).await {
+                Ok(None) => break,
+                Ok(Some(rows)) => swept += rows,
                 Err(error) => {
                     tracing::error!(%error, "expired rows could not be removed");
                     break;
                 }
             }
+            let pause = tokio::time::sleep(began.elapsed() * SWEEP_PAUSE);
+            if stopping.run_until_cancelled(pause).await.is_none() {
+                return;
+            }
+        }
+        if swept > 0 {
+            tracing::info!(rows = swept, "expired rows removed");
         }
     }
 }

@@ -62,7 +62,10 @@ pub async fn ready(State(store): State<Arc<Store>>, State(state): State<AppState
         }
         Err(error) => {
             tracing::error!(%error, "the store does not take writes");
-            Message::from(key::ERROR_STORE_AWAY)
+            match store.loss() {
+                Some(reason) => key::ERROR_STORE_LOST.with("reason", reason),
+                None => Message::from(key::ERROR_STORE_AWAY),
+            }
         }
     };
     Problem::new(Kind::Unavailable, reason)

@@ -7,7 +7,9 @@ mod accounts;
 mod budgets;
 mod claims;
 mod disowning;
+mod engine;
 mod hash_parameters;
+mod log_tail;
 mod one_address;
 mod outbox;
 mod restore;
@@ -16,16 +18,13 @@ mod schema;
 mod sessions;
 mod shown;
 mod snapshot;
+mod sweep;
 mod viewer;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::pin::pin;
 use std::time::Duration;
 
-use anyhow::Context;
-use secrecy::ExposeSecret;
-use surrealdb::Surreal;
-use surrealdb::engine::any::{self, Any};
-use surrealdb::opt::auth::Root;
 use surrealdb::types::{
     AlreadyExistsError, QueryError, RecordId, RecordIdKey, SurrealValue, Value, Variables,
 };
@@ -34,6 +33,7 @@ use thiserror::Error;
 use crate::clock::SharedClock;
 use crate::config::DatabaseConfig;
 use crate::entropy::jitter;
+use engine::Engine;
 
 pub use accounts::Account;
 pub use budgets::{AddressLedger, Budget, BudgetKind, Limited};
@@ -46,6 +46,7 @@ pub use schema::{NewerSchema, known_schema};
 pub use sessions::SessionRecords;
 pub use shown::{SHOWN_TABLES, shown};
 pub use snapshot::{KEPT_TABLES, Snapshot};
+pub use sweep::Sweep;
 pub use viewer::{Viewer, ViewerError};
 
 /// The hexadecimal digits of a claim's handle.
@@ -57,6 +58,12 @@ const MAX_TRIES: u32 = 40;
 /// How long one try may take. The embedded engine draws the ids of an index from a sequence, and
 /// tries that without end when the disk takes no writes.
 const ANSWER: Duration = Duration::from_secs(10);
+
+/// How long a try takes at most without anybody asking whether the engine still takes writes.
+const SUSPICIOUS: Duration = Duration::from_secs(1);
+
+/// Writes, and needs no index for it.
+const PROBE: &str = "{ UPSERT ONLY probe:ready SET at = $now; RETURN NONE }";
 
 /// Names one claim: the canonical address, and what tells its claims apart.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -110,7 +117,7 @@ impl From<surrealdb::Error> for StoreError {
 
 /// The database, embedded or a server's.
 pub struct Store {
-    database: Surreal<Any>,
+    engine: Engine,
     clock: SharedClock,
 }
 
@@ -126,6 +133,7 @@ impl Store {
     ) -> anyhow::Result<Self> {
         let store = Self::connect(config, data_dir, clock).await?;
         store.migrate().await?;
+        store.engine.describe();
         Ok(store)
     }
 
@@ -135,25 +143,38 @@ impl Store {
         data_dir: &Path,
         clock: SharedClock,
     ) -> anyhow::Result<Self> {
-        let address = address(config.url.as_deref(), data_dir);
-        let database = any::connect(&address).await.with_context(|| {
-            format!("Failed to open the database {address}: does another Latchkey use it?")
-        })?;
-        if let (Some(username), Some(password)) = (&config.username, &config.password) {
-            database
-                .signin(Root {
-                    username: username.clone(),
-                    password: password.expose_secret().to_owned(),
-                })
-                .await
-                .context("Failed to sign in to the database")?;
-        }
-        database
-            .use_ns(&config.namespace)
-            .use_db(&config.database)
-            .await
-            .context("Failed to select the database")?;
-        Ok(Self { database, clock })
+        let engine = Engine::open(config, data_dir).await?;
+        Ok(Self { engine, clock })
+    }
+
+    /// Resolves with the reason once the embedded engine has failed to write, and is given up.
+    /// What it had not synced is unknown then, to itself too: only a new process, which begins
+    /// with what is on disk, may go on.
+    pub async fn lost(&self) -> String {
+        self.engine.lost().await
+    }
+
+    /// The reason why the embedded engine was given up.
+    #[must_use]
+    pub fn loss(&self) -> Option<String> {
+        self.engine.loss()
+    }
+
+    /// Has the embedded engine write its log to tables if it has become long. Statements wait
+    /// meanwhile.
+    ///
+    /// # Errors
+    /// When the engine fails; then the store is lost.
+    pub async fn keep_log_short(&self) -> anyhow::Result<bool> {
+        self.engine.keep_log_short(engine::log_bytes()).await
+    }
+
+    /// Closes the store, once running statements have ended.
+    ///
+    /// # Errors
+    /// When the engine fails; what was acknowledged is on disk all the same.
+    pub async fn close(&self) -> anyhow::Result<()> {
+        self.engine.close().await
     }
 
     /// Whether nobody has ever signed up here.
@@ -173,37 +194,9 @@ impl Store {
     /// # Errors
     /// When it does not.
     pub async fn probe(&self) -> Result<(), StoreError> {
-        const PROBE: &str = "{ UPSERT ONLY probe:ready SET at = $now; RETURN NONE }";
         self.run::<Value>(PROBE, vars([("now", self.clock.now().into_value())]))
             .await
             .map(drop)
-    }
-
-    /// Removes up to `limit` rows of each kind that have expired, and says how many.
-    ///
-    /// # Errors
-    /// When the store fails.
-    pub async fn sweep(&self, limit: u32) -> Result<u64, StoreError> {
-        const SWEEP: &str = "{
-            LET $claims = (SELECT VALUE id FROM claim WHERE expires_at <= $now LIMIT $limit);
-            LET $sessions = (SELECT VALUE id FROM session WHERE expires_at <= $now LIMIT $limit);
-            LET $budgets = (SELECT VALUE id FROM budget WHERE full_at <= $now LIMIT $limit);
-            LET $ledgers =
-                (SELECT VALUE id FROM address_ledger WHERE expires_at <= $now LIMIT $limit);
-            DELETE $claims;
-            DELETE $sessions;
-            DELETE $budgets;
-            DELETE $ledgers;
-            RETURN count($claims) + count($sessions) + count($budgets) + count($ledgers)
-        }";
-        self.run(
-            SWEEP,
-            vars([
-                ("now", self.clock.now().into_value()),
-                ("limit", i64::from(limit).into_value()),
-            ]),
-        )
-        .await
     }
 
     /// Runs one block as one transaction, again and again while others get in its way.
@@ -214,30 +207,78 @@ impl Store {
     ) -> Result<T, StoreError> {
         let mut pause = Duration::from_micros(500);
         for _ in 0..MAX_TRIES {
-            let outcome = self.run_once(block, variables.clone());
-            let Ok(outcome) = tokio::time::timeout(ANSWER, outcome).await else {
-                return Err(StoreError::Failed("it did not answer in time".to_owned()));
-            };
-            match outcome {
-                Err(error) if is_conflict(&error) => {
+            match self.run_watched(block, variables.clone()).await {
+                Err(Tried::Conflict) => {
                     tokio::time::sleep(pause.mul_f64(jitter(0.5))).await;
                     pause = (pause * 2).min(Duration::from_millis(50));
                 }
-                outcome => return outcome.map_err(StoreError::from),
+                Err(Tried::Failed(error)) => return Err(error),
+                Ok(result) => return Ok(result),
             }
         }
         Err(StoreError::Contended)
+    }
+
+    /// One try. The embedded engine does not always say that the disk takes no writes: some of its
+    /// statements then never end. So one that takes long has it asked by one that fails.
+    async fn run_watched<T: SurrealValue>(
+        &self,
+        block: &'static str,
+        variables: Variables,
+    ) -> Result<T, Tried> {
+        let mut outcome = pin!(self.run_once(block, variables));
+        let mut waited = Duration::ZERO;
+        while waited < ANSWER {
+            match tokio::time::timeout(SUSPICIOUS, &mut outcome).await {
+                Ok(outcome) => return outcome,
+                Err(_) if self.engine.is_embedded() => {
+                    let now = vars([("now", self.clock.now().into_value())]);
+                    let probe = self.run_once::<Value>(PROBE, now);
+                    // Whether it is lost is seen to where it fails.
+                    let _ = tokio::time::timeout(SUSPICIOUS, probe).await;
+                    if let Some(reason) = self.engine.loss() {
+                        return Err(Tried::Failed(StoreError::Failed(reason)));
+                    }
+                    waited += SUSPICIOUS;
+                }
+                Err(_) => {}
+            }
+            waited += SUSPICIOUS;
+        }
+        let words = "it did not answer in time".to_owned();
+        Err(Tried::Failed(StoreError::Failed(words)))
     }
 
     async fn run_once<T: SurrealValue>(
         &self,
         block: &'static str,
         variables: Variables,
-    ) -> surrealdb::Result<T> {
-        let mut response = self.database.query(block).bind(variables).await?;
-        let value: Value = response.take(0)?;
-        T::from_value(value)
+    ) -> Result<T, Tried> {
+        let database = self.engine.database().await.map_err(Tried::Failed)?;
+        let outcome = async {
+            let mut response = database.query(block).bind(variables).await?;
+            response.take::<Value>(0)
+        };
+        let value = outcome.await.map_err(|error| {
+            if is_conflict(&error) {
+                return Tried::Conflict;
+            }
+            let is_lost = self.engine.is_embedded() && is_failed_commit(&error);
+            let error = StoreError::from(error);
+            if is_lost {
+                self.engine.lose(error.to_string());
+            }
+            Tried::Failed(error)
+        })?;
+        T::from_value(value).map_err(|error| Tried::Failed(error.into()))
     }
+}
+
+/// Why a try came to nothing.
+enum Tried {
+    /// Another transaction got in its way.
+    Conflict,
+    Failed(StoreError),
 }
 
 /// The engine's words can hold a record's id, which holds an address, which no log may.
@@ -253,25 +294,18 @@ fn is_conflict(error: &surrealdb::Error) -> bool {
     matches!(error.query_details(), Some(QueryError::TransactionConflict))
 }
 
+/// Whether the engine could not commit what the statement had done. A fault of the statement
+/// itself, or of the engine while it reads, is of another kind.
+fn is_failed_commit(error: &surrealdb::Error) -> bool {
+    matches!(error.query_details(), Some(QueryError::NotExecuted))
+}
+
 fn vars<const N: usize>(pairs: [(&'static str, Value); N]) -> Variables {
     let mut variables = Variables::new();
     for (name, value) in pairs {
         variables.insert(name.to_owned(), value);
     }
     variables
-}
-
-/// Every commit of an embedded database is synced before it is acknowledged (the engine's own
-/// default may change; ours must not).
-fn address(configured: Option<&str>, data_dir: &Path) -> String {
-    let embedded = |path: PathBuf| format!("surrealkv://{}?sync=every", path.display());
-    match configured {
-        None => embedded(data_dir.join("store")),
-        Some(url) => match url.strip_prefix("surrealkv://") {
-            Some(path) => embedded(PathBuf::from(path)),
-            None => url.to_owned(),
-        },
-    }
 }
 
 #[cfg(test)]
@@ -286,15 +320,62 @@ mod tests {
         );
     }
 
-    #[test]
-    fn every_commit_of_an_embedded_database_is_synced() {
-        for url in [None, Some("surrealkv://other")] {
-            let address = address(url, Path::new("data"));
-            assert!(address.ends_with("?sync=every"), "{address}");
+    #[tokio::test]
+    async fn a_statement_that_is_at_fault_does_not_lose_the_store() {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = std::sync::Arc::new(crate::clock::SystemClock);
+        let store = Store::open(&DatabaseConfig::default(), folder.path(), clock)
+            .await
+            .unwrap();
+        for statement in [
+            "{ THROW 'no' }",
+            "{ RETURN 1 + 'a' }",
+            "{ RETURN <int> 'a' }",
+            "{ RETURN nothing::known() }",
+            "{ CREATE ONLY claim:['a', 'b'] SET address = 1 }",
+            "{ CREATE ONLY account:a SET address = 'a'; CREATE ONLY account:a SET address = 'a' }",
+            "{ UPDATE ONLY claim:nobody SET address = 'a' }",
+            "{ RETURN (SELECT * FROM nowhere) }",
+            "{ RETURN $nothing.a.b + 1 }",
+            "{ nonsense nonsense }",
+        ] {
+            let outcome = store.run::<i64>(statement, vars([])).await;
+            assert!(outcome.is_err(), "{statement}");
+            assert_eq!(store.loss(), None, "{statement}");
         }
-        assert_eq!(
-            address(Some("ws://db:8000"), Path::new("data")),
-            "ws://db:8000"
-        );
+        store.probe().await.unwrap();
+        assert!(store.engine.keep_log_short(0).await.unwrap());
+        store.probe().await.unwrap();
+        store.close().await.unwrap();
+        assert!(store.probe().await.is_err());
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn opening_the_engine_again_costs_no_commit() {
+        const ADD: &str = "{ UPSERT ONLY probe:ready SET at = $now;
+            CREATE type::record('budget', [$number]) SET full_at = $now; RETURN NONE }";
+        let folder = tempfile::tempdir().unwrap();
+        let clock = std::sync::Arc::new(crate::clock::SystemClock);
+        let store = Store::open(&DatabaseConfig::default(), folder.path(), clock).await;
+        let store = std::sync::Arc::new(store.unwrap());
+        let mut writers = tokio::task::JoinSet::new();
+        for writer in 0..4_i64 {
+            let store = store.clone();
+            writers.spawn(async move {
+                for number in 0..20 {
+                    let number = (writer * 20 + number).into_value();
+                    let now = store.clock.now().into_value();
+                    let variables = vars([("number", number), ("now", now)]);
+                    store.run::<Value>(ADD, variables).await.unwrap();
+                }
+            });
+        }
+        let mut opened = 0;
+        while !writers.is_empty() {
+            opened += usize::from(store.engine.keep_log_short(1).await.unwrap());
+            while writers.try_join_next().is_some_and(|writer| writer.is_ok()) {}
+        }
+        assert!(opened > 1);
+        assert_eq!(store.sweep(100).await.unwrap(), 80);
     }
 }

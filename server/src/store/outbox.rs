@@ -72,10 +72,21 @@ pub enum Outgoing {
     Nothing,
 }
 
-const DUE: &str = "{ RETURN (SELECT VALUE due_at FROM outbox WHERE due_at <= $now LIMIT 1)[0] }";
+/// Neither a lease nor a retry puts a mail off for so long: what is due even later was put off by
+/// a clock that ran ahead, and is due now.
+const PUT_OFF_AT_MOST: Duration = Duration::minutes(15);
+
+const DUE: &str = "{ RETURN array::concat(
+    (SELECT VALUE due_at FROM outbox WHERE due_at > $ahead LIMIT 1),
+    (SELECT VALUE due_at FROM outbox WHERE due_at <= $now LIMIT 1)
+)[0] }";
 
 const LEASE: &str = "{
-    LET $due = (SELECT id, due_at FROM outbox WHERE due_at <= $now ORDER BY due_at LIMIT $limit);
+    LET $due = array::concat(
+        (SELECT id, due_at FROM outbox WHERE due_at > $ahead LIMIT $limit),
+        (SELECT id, due_at FROM outbox WHERE due_at <= $now ORDER BY due_at LIMIT $limit)
+    );
+    LET $due = array::slice($due, 0, $limit);
     RETURN (UPDATE $due.id SET due_at = $leased_until, tries += 1 RETURN AFTER)
 }";
 
@@ -197,7 +208,9 @@ impl Store {
     ) -> Result<Vec<LeasedMail>, StoreError> {
         let now = self.clock.now();
         // Mostly nothing is due, and looking costs no write.
-        let due: Option<DateTime<Utc>> = self.run(DUE, vars([("now", now.into_value())])).await?;
+        let ahead = now + PUT_OFF_AT_MOST;
+        let moments = [("now", now.into_value()), ("ahead", ahead.into_value())];
+        let due: Option<DateTime<Utc>> = self.run(DUE, vars(moments)).await?;
         if due.is_none() {
             return Ok(Vec::new());
         }
@@ -205,6 +218,7 @@ impl Store {
             LEASE,
             vars([
                 ("now", now.into_value()),
+                ("ahead", ahead.into_value()),
                 ("limit", i64::from(limit).into_value()),
                 ("leased_until", (now + lease).into_value()),
             ]),

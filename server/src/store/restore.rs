@@ -80,6 +80,7 @@ impl Restore {
                 )
                 .await?;
         }
+        self.0.keep_log_short().await?;
         Ok(())
     }
 
@@ -88,6 +89,7 @@ impl Restore {
     /// # Errors
     /// When the store fails.
     pub async fn finish(self) -> anyhow::Result<()> {
-        self.0.end_restore().await
+        self.0.end_restore().await?;
+        self.0.close().await
     }
 }

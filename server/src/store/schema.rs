@@ -79,7 +79,8 @@ impl Store {
 
     /// The schema changes that the store has seen, oldest first; none of a new one.
     async fn schema(&self) -> anyhow::Result<Vec<String>> {
-        self.database
+        let database = self.engine.database().await?;
+        database
             .query(DEFINE_MIGRATION)
             .await
             .and_then(surrealdb::IndexedResults::check)
@@ -95,7 +96,8 @@ impl Store {
             "BEGIN;\n{statements}\nCREATE type::record('migration', $name) \
              SET name = $name, applied_at = $now;\nCOMMIT;"
         );
-        self.database
+        let database = self.engine.database().await?;
+        database
             .query(transaction)
             .bind(vars([
                 ("name", Value::String(name.to_owned())),

@@ -7,6 +7,7 @@ use surrealdb::types::{
     Object, RecordId, RecordIdKey, RecordIdKeyRange, SurrealValue, Value, Variables,
 };
 
+use super::engine::HeldOpen;
 use super::rows::Row;
 use super::{Store, StoreError, vars};
 
@@ -30,6 +31,7 @@ const PAGE: i64 = 5000;
 /// It has to be [closed](Snapshot::close): the engine keeps what it may still read.
 pub struct Snapshot {
     transaction: Transaction<Any>,
+    _held_open: HeldOpen,
 }
 
 impl Store {
@@ -38,8 +40,12 @@ impl Store {
     /// # Errors
     /// When the store fails.
     pub async fn snapshot(&self) -> Result<Snapshot, StoreError> {
-        let transaction = self.database.clone().begin().await?;
-        Ok(Snapshot { transaction })
+        let (database, held_open) = self.engine.hold_open().await?;
+        let transaction = database.begin().await?;
+        Ok(Snapshot {
+            transaction,
+            _held_open: held_open,
+        })
     }
 }
 

@@ -7,6 +7,7 @@ mod api;
 mod app;
 mod budgets;
 mod demo;
+mod faults;
 mod hardening;
 mod hostile;
 mod not_me;

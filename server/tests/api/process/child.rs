@@ -101,23 +101,29 @@ impl Folder {
 
     /// A server on ports of its own, once it is ready. `adjust` adds flags and variables.
     pub async fn server(&self, adjust: impl FnOnce(&mut Command)) -> Server {
+        let server = self.try_server(adjust).await;
+        server.unwrap_or_else(|ended| panic!("it did not start: {ended:?}"))
+    }
+
+    /// The same, or how it ended instead.
+    pub async fn try_server(&self, adjust: impl FnOnce(&mut Command)) -> Result<Server, Ended> {
         let (https, http) = (Port::free(), Port::free());
         let mut command = self.serve(&https, &http);
         adjust(&mut command);
         let mut child = Child::start(command);
-        let greeting = child.greeting().await;
+        let greeting = child.greeting().await?;
         let url = greeting
             .split_whitespace()
             .find_map(|word| word.strip_suffix("/register"))
             .expect("no URL in the greeting");
-        Server {
+        Ok(Server {
             child,
             url: url.to_owned(),
             greeting,
             https,
             http,
             client: app::client(),
-        }
+        })
     }
 }
 
@@ -131,6 +137,25 @@ pub fn latchkey() -> Command {
         }
     }
     command
+}
+
+/// The same command, as what another program is told to run.
+pub fn behind(program: &[&str], command: &Command) -> Command {
+    let mut behind = Command::new(program[0]);
+    behind
+        .args(&program[1..])
+        .arg(command.get_program())
+        .args(command.get_args());
+    if let Some(folder) = command.get_current_dir() {
+        behind.current_dir(folder);
+    }
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => behind.env(name, value),
+            None => behind.env_remove(name),
+        };
+    }
+    behind
 }
 
 impl Child {
@@ -152,7 +177,7 @@ impl Child {
     }
 
     /// What it says once it serves, up to the curl line.
-    async fn greeting(&mut self) -> String {
+    async fn greeting(&mut self) -> Result<String, Ended> {
         let mut greeting = String::new();
         loop {
             let line = timeout(PATIENCE, self.stdout.recv()).await;
@@ -161,21 +186,31 @@ impl Child {
                     greeting += &line;
                     greeting.push('\n');
                     if line.contains("curl ") {
-                        return greeting;
+                        return Ok(greeting);
                     }
                 }
-                None => panic!("it did not start: {:?}", self.ended().await),
+                None => return Err(self.ended().await),
             }
         }
     }
 
     /// Waits until the log has said this.
     pub async fn has_logged(&mut self, text: &str) {
+        self.has_logged_in(text, PATIENCE).await;
+    }
+
+    /// The same, however long it says nothing else.
+    pub async fn has_logged_in(&mut self, text: &str, patience: Duration) {
         while !self.log.iter().any(|line| line.contains(text)) {
-            let line = timeout(PATIENCE, self.stderr.recv()).await;
+            let line = timeout(patience, self.stderr.recv()).await;
             let line = line.expect("it is not in the log in time");
             self.log.push(line.expect("it ended before it said so"));
         }
+    }
+
+    /// Its number, for whoever does something to it.
+    pub fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// Sends a signal, as an init system does: `TERM`, `INT`, `KILL`.
@@ -219,6 +254,11 @@ impl Drop for Child {
 }
 
 impl Server {
+    /// What talks to it, to be used beside it.
+    pub fn client(&self) -> Client {
+        self.client.clone()
+    }
+
     pub fn get(&self, path: &str) -> RequestBuilder {
         self.client.get(format!("{}{path}", self.url))
     }
