@@ -380,10 +380,10 @@ impl Application {
             return outcome.and(Err(store_lost(reason)));
         }
         while background.join_next().await.is_some() {}
-        self.store
-            .close()
-            .await
-            .context("Failed to close the store")?;
+        if let Err(error) = self.store.close().await {
+            // All that was acknowledged is on disk; the next start has more to read.
+            tracing::warn!(%error, "the store did not close");
+        }
         tracing::info!("stopped");
         outcome
     }
@@ -404,8 +404,12 @@ async fn keep_log_short(store: Arc<Store>, stopping: CancellationToken) {
     let mut ticks = tokio::time::interval(LOG_INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     while stopping.run_until_cancelled(ticks.tick()).await.is_some() {
+        let began = Instant::now();
         match store.keep_log_short().await {
-            Ok(true) => tracing::debug!("the store's log was written to its tables"),
+            Ok(true) => tracing::debug!(
+                milliseconds = began.elapsed().as_millis(),
+                "the store's log was written to its tables"
+            ),
             Ok(false) => {}
             Err(error) => tracing::error!(%error, "the store's log could not be looked at"),
         }

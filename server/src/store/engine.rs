@@ -26,10 +26,10 @@ const SYNC: &str = "sync=every";
 /// another log once its memory table is full (64 MiB or more, by the machine's memory), and then
 /// forgets the commit that filled it if the process is killed before the next table is full
 /// (docs/RELIABILITY.md). A log of this size is far from that, and is read in no time at a start.
-const LOG_BYTES: u64 = 24 * 1024 * 1024;
+const LOG_BYTES: u64 = 16 * 1024 * 1024;
 
-/// How long the engine may take to close.
-const CLOSING: Duration = Duration::from_secs(4);
+/// How long the engine may take to close. It ends what it is merging first.
+const CLOSING: Duration = Duration::from_secs(30);
 
 /// The database, embedded or a server's.
 pub(super) struct Engine {

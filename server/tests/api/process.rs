@@ -56,7 +56,8 @@ async fn it_says_where_it_is_and_answers_there() {
     for file in ["self-signed.pem", "secret.key"] {
         assert_eq!(mode(&folder.data().join(file)), 0o600, "{file}");
     }
-    server.stop().await;
+    let log = server.stop().await.stderr;
+    assert!(log.contains("every commit, before it is answered"), "{log}");
 }
 
 #[tokio::test]

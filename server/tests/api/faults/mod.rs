@@ -79,8 +79,8 @@ impl Victim {
             command
                 .arg("--set=tls.mode=off")
                 .arg("--set=code.expose=true")
-                // Whatever the cycles take, a code that is mailed is good in the end.
-                .arg("--set=code.ttl_seconds=7200")
+                // Whatever the cycles take, and the clock says, a code is good in the end.
+                .arg("--set=code.ttl_seconds=86400")
                 .arg(format!("--set=smtp.url=smtp://{relay}"));
             adjust(command);
         });
