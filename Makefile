@@ -63,7 +63,8 @@ build: ## Builds the release: latchkey and the site/ it needs, in target/release
 .PHONY: bench
 bench: ## Runs the benchmarks in release and prints their tables
 	@scripts/setup check
-	cargo bench -p latchkey-server --bench sign_up --bench attack --bench mail
+	cargo bench -p latchkey-server --bench sign_up --bench mail --bench attack
+	cargo bench -p latchkey-server --bench performance -- --json $(CURDIR)/docs/performance/figures.json
 
 .PHONY: lighthouse
 lighthouse: ## Asks Lighthouse about the release that `make build` has made
