@@ -29,6 +29,7 @@ use surrealdb::types::{
     AlreadyExistsError, QueryError, RecordId, RecordIdKey, SurrealValue, Value, Variables,
 };
 use thiserror::Error;
+use tokio::sync::Semaphore;
 
 use crate::clock::SharedClock;
 use crate::config::DatabaseConfig;
@@ -64,6 +65,10 @@ const SUSPICIOUS: Duration = Duration::from_secs(1);
 
 /// Writes, and needs no index for it.
 const PROBE: &str = "{ UPSERT ONLY probe:ready SET at = $now; RETURN NONE }";
+
+/// How many statements run at the same time. Each takes some hundred KiB while it runs: a crowd
+/// that has waited together for the engine must not come down on memory together.
+const STATEMENTS: usize = 64;
 
 /// Names one claim: the canonical address, and what tells its claims apart.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -119,6 +124,7 @@ impl From<surrealdb::Error> for StoreError {
 pub struct Store {
     engine: Engine,
     clock: SharedClock,
+    statements: Semaphore,
 }
 
 impl Store {
@@ -144,7 +150,11 @@ impl Store {
         clock: SharedClock,
     ) -> anyhow::Result<Self> {
         let engine = Engine::open(config, data_dir).await?;
-        Ok(Self { engine, clock })
+        Ok(Self {
+            engine,
+            clock,
+            statements: Semaphore::new(STATEMENTS),
+        })
     }
 
     /// Resolves with the reason once the embedded engine has failed to write, and is given up.
@@ -254,6 +264,8 @@ impl Store {
         block: &'static str,
         variables: Variables,
     ) -> Result<T, Tried> {
+        // Never closed, so the permit is always there in the end.
+        let _permit = self.statements.acquire().await;
         let database = self.engine.database().await.map_err(Tried::Failed)?;
         let outcome = async {
             let mut response = database.query(block).bind(variables).await?;
