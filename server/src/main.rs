@@ -17,11 +17,6 @@ use latchkey_app::domain::EmailAddress;
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
 
-/// Queries are many small allocations, a fifth of what a sign-up costs beside its hash with the
-/// system's allocator.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> ExitCode {
     let (task, sources) = cli::CommandLine::parse().task();
     let config = match Config::load(&sources).and_then(|config| fit_for(&task, config)) {
