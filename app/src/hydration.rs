@@ -60,17 +60,12 @@ const PREFERENCES: &str = include_str!("preferences.js");
 pub fn Hydration(files: SiteFiles) -> impl IntoView {
     let SiteFiles { js, wasm, .. } = files;
     let nonce = use_nonce();
-    // In steps, between which the page answers to whoever is using it already.
     let start = format!(
         "import start, * as app from {js:?};\
-         const pause = () => new Promise((go) => setTimeout(go));\
          await start({{ module_or_path: {wasm:?} }});\
-         await pause();\
          app.hydrate();\
-         for (const island of document.querySelectorAll('leptos-island')) {{\
-         await pause();\
-         app[island.dataset.component](island);\
-         }}"
+         for (const island of document.querySelectorAll('leptos-island'))\
+         app[island.dataset.component](island);"
     );
 
     view! {
