@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use surrealdb::engine::any;
+use surrealdb::Surreal;
+use surrealdb::engine::any::{self, Any};
 use surrealdb::types::{SurrealValue, Value};
 
 /// What must be empty, and what is wrong if it is not.
@@ -42,16 +43,21 @@ struct Accounts {
     accounts: usize,
 }
 
-/// What is wrong with the store in `data`, which must have these accounts and may have others.
-pub async fn inspect(data: &Path, expected: HashMap<String, usize>) -> Vec<String> {
-    let path = data.join("store");
-    let database = any::connect(format!("surrealkv://{}", path.display())).await;
+/// The database in a folder that nobody else has open.
+pub async fn open(store: &Path) -> Surreal<Any> {
+    let database = any::connect(format!("surrealkv://{}", store.display())).await;
     let database = database.unwrap();
     database
         .use_ns("latchkey")
         .use_db("latchkey")
         .await
         .unwrap();
+    database
+}
+
+/// What is wrong with the store in `data`, which must have these accounts and may have others.
+pub async fn inspect(data: &Path, expected: HashMap<String, usize>) -> Vec<String> {
+    let database = open(&data.join("store")).await;
     let rows = async |statement: &str| -> Vec<Value> {
         let mut answer = database.query(statement).await.unwrap();
         answer.take::<Vec<Value>>(0).unwrap()
@@ -93,14 +99,7 @@ pub async fn inspect(data: &Path, expected: HashMap<String, usize>) -> Vec<Strin
 
 /// How many claims there are whose address ends like this.
 pub async fn claims_of(data: &Path, end: &str) -> usize {
-    let path = data.join("store");
-    let database = any::connect(format!("surrealkv://{}", path.display())).await;
-    let database = database.unwrap();
-    database
-        .use_ns("latchkey")
-        .use_db("latchkey")
-        .await
-        .unwrap();
+    let database = open(&data.join("store")).await;
     let claims = database
         .query("SELECT VALUE address FROM claim WHERE string::ends_with(address, $end)")
         .bind(("end", end.to_owned()));

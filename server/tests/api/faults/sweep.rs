@@ -4,8 +4,6 @@ use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use surrealdb::engine::any;
-
 use super::{Victim, cycles, tell};
 use crate::app::{PASSWORD, fields, send};
 use crate::process::child::Server;
@@ -88,13 +86,7 @@ async fn make_claims(store: &Path, count: usize) {
             created_at = $at, expires_at = $at + <duration> (<string> $number + 'ms'),
             site = '127.0.0.1', handle = '0123456789abcdef', language = 'en', disowned = false
     } }";
-    let database = any::connect(format!("surrealkv://{}", store.display())).await;
-    let database = database.unwrap();
-    database
-        .use_ns("latchkey")
-        .use_db("latchkey")
-        .await
-        .unwrap();
+    let database = super::store::open(store).await;
     for from in (0..count).step_by(BATCH) {
         let made = database.query(CLAIMS).bind(("from", from));
         let made = made
