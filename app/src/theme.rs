@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 /// Light or dark, as the system says or as somebody has chosen here.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Theme {
     #[default]
     System,

@@ -104,6 +104,7 @@ fn administer(config: Config, order: cli::Order) -> anyhow::Result<()> {
 fn serve(config: Config) -> anyhow::Result<()> {
     // Whatever file is made from here on, by the database too, is nobody else's to read.
     close_new_files();
+    give_large_blocks_back();
     telemetry::init(&config.log)?;
     let runtime = runtime()?;
     let outcome = runtime.block_on(async {
@@ -133,6 +134,22 @@ fn close_new_files() {
     // SAFETY: umask(2) only sets a number of this process and cannot fail.
     unsafe { libc::umask(0o077) };
 }
+
+/// Left to itself, glibc keeps large blocks once one has been freed: a hash's memory, which is to go
+/// back to the system while nobody signs up.
+#[cfg(target_env = "gnu")]
+#[expect(
+    unsafe_code,
+    reason = "mallopt is called before there are threads, and std does not offer it"
+)]
+fn give_large_blocks_back() {
+    const LARGE: libc::c_int = 4 * 1024 * 1024;
+    // SAFETY: mallopt(3) only sets a number of this process; a refusal changes nothing.
+    unsafe { libc::mallopt(libc::M_MMAP_THRESHOLD, LARGE) };
+}
+
+#[cfg(not(target_env = "gnu"))]
+fn give_large_blocks_back() {}
 
 /// Signals this close together are one.
 const SAME_SIGNAL: Duration = Duration::from_secs(1);

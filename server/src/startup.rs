@@ -221,6 +221,7 @@ pub async fn build_in(config: Config, world: World) -> anyhow::Result<Applicatio
         trusted_proxies,
         time_limits,
         leptos: leptos_options(&config, &site_dir),
+        drawings: Arc::default(),
         site_dir: Arc::new(site_dir),
     };
     let admin_socket = if config.database.is_server() {

@@ -1,6 +1,7 @@
 //! Argon2id on a fixed set of workers.
 //!
-//! Each worker owns its memory for good, so the memory of hashing is bounded whatever comes in.
+//! Each worker reuses memory of its own, so the memory of hashing is bounded whatever comes in; one
+//! that has had nothing to do for a while gives it back.
 //! The queue is bounded and fair: networks take turns, so one that sends a thousand passwords
 //! waits for itself. What cannot be hashed soon is refused at once rather than late.
 
@@ -20,7 +21,7 @@ use thiserror::Error;
 use tokio::sync::oneshot;
 use zeroize::Zeroizing;
 
-use self::queue::{Job, MAX_WAIT, Queue, busy};
+use self::queue::{Job, MAX_WAIT, Next, Queue, busy};
 use self::recent::RecentHashes;
 use crate::entropy::Entropy;
 use crate::network::ClientNetwork;
@@ -30,8 +31,12 @@ pub use phc::{HashParameters, HashSettings};
 /// In bytes: 256 bits, as RFC 9106 §3.1 recommends.
 const HASH_LENGTH: usize = 32;
 
-/// Places in the queue for each worker: at 20 ms a hash, a full queue is about MAX_WAIT / 2 long.
-const QUEUE_PER_WORKER: usize = 48;
+/// Places in the queue for each worker: who takes the last one waits for about 0.7 s at 20 ms a
+/// hash, and gets an answer within a second.
+const QUEUE_PER_WORKER: usize = 32;
+
+/// How long a worker keeps its memory while nothing comes. Taking it anew costs a fifth of a hash.
+const REST_AFTER: Duration = Duration::from_secs(10);
 
 /// Why a password was not hashed.
 #[derive(Debug, Error)]
@@ -58,11 +63,11 @@ pub struct HashingPool {
 }
 
 impl HashingPool {
-    /// Starts `workers` threads, each with memory for the given parameters, and for those of former
-    /// days that proofs are tried with.
+    /// Starts `workers` threads, each of which takes memory for the given parameters, and for those
+    /// of former days that proofs are tried with.
     ///
     /// # Errors
-    /// When the parameters are not Argon2's, or a thread, its memory, or randomness cannot be had.
+    /// When the parameters are not Argon2's, or a thread or randomness cannot be had.
     pub fn start(
         parameters: HashParameters,
         former: &[HashParameters],
@@ -79,10 +84,9 @@ impl HashingPool {
         let queue = Arc::new(Queue::new(workers * QUEUE_PER_WORKER));
         for number in 0..workers {
             let queue = Arc::clone(&queue);
-            let memory = vec![Block::new(); blocks];
             thread::Builder::new()
                 .name(format!("hash-{number}"))
-                .spawn(move || work(&queue, memory))
+                .spawn(move || work(&queue, blocks))
                 .context("Failed to start a hashing worker")?;
         }
         Ok(Self {
@@ -164,8 +168,17 @@ impl Drop for HashingPool {
     }
 }
 
-fn work(queue: &Queue, mut memory: Vec<Block>) {
-    while let Some(job) = queue.pop() {
+fn work(queue: &Queue, blocks: usize) {
+    let mut memory = Vec::new();
+    loop {
+        let job = match queue.pop(REST_AFTER) {
+            Next::Job(job) => job,
+            Next::Nothing => {
+                memory = Vec::new();
+                continue;
+            }
+            Next::Closed => return,
+        };
         if job.answer.is_closed() {
             continue;
         }
@@ -174,6 +187,7 @@ fn work(queue: &Queue, mut memory: Vec<Block>) {
         } else {
             // A worker that panicked would be missing for good.
             let hashed = panic::catch_unwind(AssertUnwindSafe(|| {
+                memory.resize(blocks, Block::new());
                 compute(&job.password, job.settings, &mut memory)
             }));
             hashed.unwrap_or(Err(HashingError::Panicked))

@@ -21,6 +21,15 @@ pub(super) struct Job {
     pub answer: oneshot::Sender<Result<String, HashingError>>,
 }
 
+/// What a worker hears when it asks for work.
+pub(super) enum Next {
+    Job(Job),
+    /// Nothing came in time.
+    Nothing,
+    /// Nothing will come any more.
+    Closed,
+}
+
 #[derive(Default)]
 struct Waiting {
     /// One line a site: a customer who has 65,536 networks stands in one all the same.
@@ -77,20 +86,23 @@ impl Queue {
         Ok(())
     }
 
-    /// The next job in turn; `None` once the pool is closed and nothing waits.
-    pub(super) fn pop(&self) -> Option<Job> {
+    /// The next job in turn, for which it waits for `patience`.
+    pub(super) fn pop(&self, patience: Duration) -> Next {
+        let deadline = Instant::now() + patience;
         let mut waiting = self.lock();
         loop {
             if let Some(job) = waiting.next() {
-                return Some(job);
+                return Next::Job(job);
             }
             if waiting.closed {
-                return None;
+                return Next::Closed;
             }
-            waiting = self
-                .filled
-                .wait(waiting)
-                .unwrap_or_else(PoisonError::into_inner);
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Next::Nothing;
+            }
+            let woken = self.filled.wait_timeout(waiting, left);
+            (waiting, _) = woken.unwrap_or_else(PoisonError::into_inner);
         }
     }
 }
@@ -159,6 +171,13 @@ mod tests {
         (job, answered)
     }
 
+    fn next(queue: &Queue) -> Option<String> {
+        match queue.pop(Duration::ZERO) {
+            Next::Job(job) => Some(job.password.expose().to_owned()),
+            Next::Nothing | Next::Closed => None,
+        }
+    }
+
     #[test]
     fn networks_take_turns() {
         let queue = Queue::new(8);
@@ -168,9 +187,7 @@ mod tests {
             receivers.push(receiver);
             queue.push(network(from), job).unwrap();
         }
-        let order: Vec<_> = (0..5)
-            .map(|_| queue.pop().unwrap().password.expose().to_owned())
-            .collect();
+        let order: Vec<_> = (0..5).map(|_| next(&queue).unwrap()).collect();
         assert_eq!(order, ["a1", "b1", "c1", "a2", "a3"]);
     }
 
@@ -194,8 +211,19 @@ mod tests {
         queue.push(network(1), job("a").0).unwrap();
         let refused = queue.push(network(2), job("b").0);
         assert!(matches!(refused, Err(HashingError::Busy { .. })));
-        assert!(queue.pop().is_some());
+        assert!(next(&queue).is_some());
         assert!(queue.push(network(2), job("b").0).is_ok());
+    }
+
+    #[test]
+    fn who_finds_nothing_hears_whether_anything_can_come() {
+        let queue = Queue::new(1);
+        let brief = Duration::from_millis(1);
+        assert!(matches!(queue.pop(brief), Next::Nothing));
+        queue.push(network(1), job("a").0).unwrap();
+        queue.close();
+        assert!(matches!(queue.pop(brief), Next::Job(_)), "the last one");
+        assert!(matches!(queue.pop(brief), Next::Closed));
     }
 
     #[tokio::test]

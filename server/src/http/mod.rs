@@ -12,6 +12,7 @@ mod connections;
 mod correct;
 mod cross_site;
 mod door;
+mod drawing;
 mod errors;
 mod form;
 mod headers;
@@ -36,6 +37,7 @@ mod visit;
 
 pub use client_address::TrustedProxies;
 pub use connections::Gate;
+pub use drawing::Drawings;
 pub use limits::TimeLimits;
 pub use places::Places;
 pub use state::{AppState, PublicOrigin};

@@ -1,29 +1,20 @@
 //! Pages: each is a view, drawn by Leptos.
 
-use std::sync::Arc;
-
-use axum::body::Body;
-use axum::extract::{Request, State};
-use axum::http::header::{CONTENT_LANGUAGE, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, VARY};
-use axum::http::{HeaderValue, StatusCode};
+use axum::extract::State;
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use chrono::{DateTime, Datelike, Timelike, Utc};
-use http_body_util::BodyExt;
 use latchkey_app::answer::Answer;
 use latchkey_app::language::Language;
-use latchkey_app::shell;
 use latchkey_app::texts::{Message, key};
 use latchkey_app::view::{
-    ErrorView, LoginView, MailState, Moment, NotMeView, Notice, PendingClaim, Preferences,
-    RegisterView, Tone, VerifyView, WelcomeView,
+    ErrorView, LoginView, MailState, Moment, NotMeView, Notice, PendingClaim, RegisterView, Tone,
+    VerifyView, WelcomeView,
 };
-use leptos::nonce::use_nonce;
-use leptos::prelude::{expect_context, provide_context};
-use leptos_axum::ResponseOptions;
 use tower_sessions::Session;
 
 use super::answer::{Failure, Kind, Listener, Problem};
-use super::errors::Dressed;
+use super::drawing::{render, render_once};
 use super::form::Typed;
 use super::session::Remembered;
 use super::state::AppState;
@@ -33,7 +24,7 @@ use crate::store::Claim;
 
 /// `GET /`
 pub async fn home(State(state): State<AppState>, visit: Visit) -> Response {
-    render(&state, &visit, StatusCode::OK, ()).await
+    render_once(&state, &visit, ()).await
 }
 
 /// The page to sign up on.
@@ -41,7 +32,7 @@ pub async fn home(State(state): State<AppState>, visit: Visit) -> Response {
     responses((status = 200, description = "The page", body = String, content_type = "text/html")))]
 pub async fn register(State(state): State<AppState>, visit: Visit) -> Response {
     let view = register_view(&state);
-    render(&state, &visit, StatusCode::OK, view).await
+    render_once(&state, &visit, view).await
 }
 
 /// The page to enter a code on.
@@ -57,6 +48,9 @@ pub async fn verify(
 ) -> Result<Response, Problem> {
     let remembered = Remembered::of(&session).await?;
     let view = verify_view(&state, visit.language, &remembered).await?;
+    if remembered.claim.is_none() {
+        return Ok(render_once(&state, &visit, view).await);
+    }
     Ok(render(&state, &visit, StatusCode::OK, view).await)
 }
 
@@ -111,7 +105,7 @@ pub async fn login(
             text: Message::from(key::LOGIN_SIGNED_OUT).in_language(visit.language),
         });
     }
-    Ok(render(&state, &visit, StatusCode::OK, view).await)
+    Ok(render_once(&state, &visit, view).await)
 }
 
 /// `GET /dev/components`, in development: the parts that pages are made of.
@@ -295,74 +289,4 @@ pub(super) fn pending(
         attempts_left: u32::try_from(claim.attempts_left).unwrap_or(0),
         resend_in_seconds: registration.resend_cooldown(claim).as_secs_f64().ceil() as u64,
     }
-}
-
-/// Draws the page of this path, with `view` in its context.
-async fn render(
-    state: &AppState,
-    visit: &Visit,
-    status: StatusCode,
-    view: impl Clone + Send + Sync + 'static,
-) -> Response {
-    let options = state.leptos.clone();
-    let site = Arc::clone(&state.site);
-    let preferences = Preferences {
-        language: visit.language,
-        theme: visit.theme,
-        back: visit.back(),
-    };
-    let draw = leptos_axum::render_app_async_with_context(
-        move || {
-            provide_context((*site).clone());
-            provide_context(preferences.clone());
-            provide_context(view.clone());
-            if let Some(policy) = content_security_policy() {
-                expect_context::<ResponseOptions>().insert_header(CONTENT_SECURITY_POLICY, policy);
-            }
-        },
-        move || shell(options.clone()),
-    );
-    let mut request = Request::new(Body::empty());
-    *request.uri_mut() = visit.uri.clone();
-    let mut response = valid(draw(request).await).await;
-    *response.status_mut() = status;
-    // GET and POST of one path answer by `Accept`; nothing of it is kept, but say so.
-    let vary = HeaderValue::from_static("Accept, Accept-Language, Cookie");
-    response.headers_mut().insert(VARY, vary);
-    let language = HeaderValue::from_static(visit.language.tag());
-    response.headers_mut().insert(CONTENT_LANGUAGE, language);
-    response.extensions_mut().insert(Dressed);
-    response
-}
-
-/// Leptos marks places with `<!>`, which HTML's parser reads as an empty comment and complains of.
-/// Nothing else can look like one: text and attributes are escaped.
-async fn valid(page: Response) -> Response {
-    let (mut head, body) = page.into_parts();
-    let html = match body.collect().await {
-        Ok(body) => body.to_bytes(),
-        Err(error) => {
-            tracing::error!(%error, "a page could not be drawn");
-            return Problem::internal().into_response();
-        }
-    };
-    let html = String::from_utf8_lossy(&html).replace("<!>", "<!---->");
-    head.headers.remove(CONTENT_LENGTH);
-    Response::from_parts(head, Body::from(html))
-}
-
-/// Scripts need this page's nonce; `cargo leptos watch` reloads pages through a socket of its own.
-fn content_security_policy() -> Option<HeaderValue> {
-    let nonce = use_nonce()?;
-    let reload = if cfg!(debug_assertions) && std::env::var_os("LEPTOS_WATCH").is_some() {
-        " ws: wss:"
-    } else {
-        ""
-    };
-    HeaderValue::from_str(&format!(
-        "default-src 'none'; script-src 'nonce-{nonce}' 'wasm-unsafe-eval'; style-src 'self'; \
-         img-src 'self'; connect-src 'self'{reload}; form-action 'self'; base-uri 'none'; \
-         frame-ancestors 'none'"
-    ))
-    .ok()
 }

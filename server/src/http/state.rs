@@ -9,6 +9,7 @@ use leptos::config::LeptosOptions;
 use url::Url;
 
 use super::client_address::TrustedProxies;
+use super::drawing::Drawings;
 use super::limits::TimeLimits;
 use crate::clock::SharedClock;
 use crate::mail::RelayHealth;
@@ -35,6 +36,7 @@ pub struct AppState {
     pub trusted_proxies: Arc<TrustedProxies>,
     pub time_limits: TimeLimits,
     pub leptos: LeptosOptions,
+    pub drawings: Arc<Drawings>,
     /// The browser's files.
     pub site_dir: Arc<PathBuf>,
 }

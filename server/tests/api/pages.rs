@@ -3,7 +3,7 @@
 use reqwest::Method;
 use reqwest::header::ACCEPT;
 
-use crate::app::{App, EMAIL, PASSWORD, fields, other_than, send};
+use crate::app::{Answer, App, EMAIL, PASSWORD, fields, other_than, send};
 
 #[tokio::test]
 async fn the_same_browser_needs_only_the_code() {
@@ -169,14 +169,7 @@ async fn a_page_lets_nothing_run_but_its_own_scripts() {
             .header(ACCEPT, "text/html"),
     )
     .await;
-    let policy = page.header("content-security-policy");
-    let nonce = policy
-        .split("'nonce-")
-        .nth(1)
-        .unwrap()
-        .split('\'')
-        .next()
-        .unwrap();
+    let nonce = nonce_of(&page);
     assert!(page.body.contains(&format!(r#"nonce="{nonce}""#)));
     for script in page.body.split("<script").skip(1) {
         assert!(
@@ -185,8 +178,20 @@ async fn a_page_lets_nothing_run_but_its_own_scripts() {
         );
     }
     assert!(!page.body.contains("style="), "no inline style");
+    // Drawn once, with a nonce for each answer.
     let again = app.get("/register").await;
     assert!(!again.body.contains(nonce), "a nonce is used once");
+    assert_eq!(again.body.replace(nonce_of(&again), nonce), page.body);
+    // An address with a query is a page of its own, for the form at its foot leads back there.
+    let asked = app.get("/register?from=mail").await;
+    assert!(asked.body.contains(r#"value="/register?from=mail""#));
+    assert!(!again.body.contains("from=mail"));
+}
+
+fn nonce_of(page: &Answer) -> &str {
+    let policy = page.header("content-security-policy");
+    let (_, nonce) = policy.split_once("'nonce-").unwrap();
+    nonce.split('\'').next().unwrap()
 }
 
 #[tokio::test]
