@@ -17,6 +17,11 @@ use latchkey_app::domain::EmailAddress;
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
 
+/// The database makes and drops small things all the time. Large blocks, as a hash's memory and the
+/// engine's tables, go straight back to the system.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 fn main() -> ExitCode {
     let (task, sources) = cli::CommandLine::parse().task();
     let config = match Config::load(&sources).and_then(|config| fit_for(&task, config)) {
@@ -104,7 +109,6 @@ fn administer(config: Config, order: cli::Order) -> anyhow::Result<()> {
 fn serve(config: Config) -> anyhow::Result<()> {
     // Whatever file is made from here on, by the database too, is nobody else's to read.
     close_new_files();
-    give_large_blocks_back();
     telemetry::init(&config.log)?;
     let runtime = runtime()?;
     let outcome = runtime.block_on(async {
@@ -134,22 +138,6 @@ fn close_new_files() {
     // SAFETY: umask(2) only sets a number of this process and cannot fail.
     unsafe { libc::umask(0o077) };
 }
-
-/// Left to itself, glibc keeps large blocks once one has been freed: a hash's memory, which is to go
-/// back to the system while nobody signs up.
-#[cfg(target_env = "gnu")]
-#[expect(
-    unsafe_code,
-    reason = "mallopt is called before there are threads, and std does not offer it"
-)]
-fn give_large_blocks_back() {
-    const LARGE: libc::c_int = 4 * 1024 * 1024;
-    // SAFETY: mallopt(3) only sets a number of this process; a refusal changes nothing.
-    unsafe { libc::mallopt(libc::M_MMAP_THRESHOLD, LARGE) };
-}
-
-#[cfg(not(target_env = "gnu"))]
-fn give_large_blocks_back() {}
 
 /// Signals this close together are one.
 const SAME_SIGNAL: Duration = Duration::from_secs(1);
