@@ -65,6 +65,7 @@ bench: ## Runs the benchmarks in release and prints their tables
 	@scripts/setup check
 	cargo bench -p latchkey-server --bench sign_up --bench mail --bench attack
 	cargo bench -p latchkey-server --bench performance -- --json $(CURDIR)/docs/performance/figures.json
+	cargo bench -p latchkey-server --bench store_size -- --json $(CURDIR)/docs/performance/store.json
 
 .PHONY: lighthouse
 lighthouse: ## Asks Lighthouse about the release that `make build` has made

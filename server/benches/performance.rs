@@ -11,23 +11,19 @@
 
 mod running;
 
-use std::collections::HashMap;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::routing::get;
 use axum_server::tls_rustls::RustlsConfig;
-use running::exchange::Target;
+use running::crowd::{Crowd, Deed, Postbox, closed_loop, open_loop};
+use running::figures::Figures;
 use running::relay::Relay;
 use running::{Server, argument, client, hash, median, milliseconds, percentile};
-use tokio::sync::oneshot;
 use tokio::task::JoinSet;
-
-/// How long a mail may take.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Nobody is held up but by hashing.
 const UNLIMITED: &str = "limits.mode=off";
@@ -76,245 +72,6 @@ struct Bench {
     /// Of each measurement.
     duration: Duration,
     figures: Figures,
-}
-
-/// What was measured, printed as it comes.
-#[derive(Default)]
-struct Figures {
-    titles: Vec<(String, Vec<(String, f64)>)>,
-}
-
-impl Figures {
-    fn title(&mut self, title: &str) {
-        println!("\n{title}\n\n| what | figure |\n| --- | --- |");
-        self.titles.push((title.to_owned(), Vec::new()));
-    }
-
-    fn add(&mut self, what: &str, figure: f64) {
-        println!("| {what} | {figure:.2} |");
-        let (_, figures) = self.titles.last_mut().unwrap();
-        figures.push((what.to_owned(), figure));
-    }
-
-    fn json(&self) -> String {
-        let titles: serde_json::Map<_, _> = self
-            .titles
-            .iter()
-            .map(|(title, figures)| {
-                let figures = figures
-                    .iter()
-                    .map(|(what, figure)| (what.clone(), (*figure).into()));
-                (title.clone(), serde_json::Value::Object(figures.collect()))
-            })
-            .collect();
-        serde_json::to_string_pretty(&titles).unwrap()
-    }
-}
-
-/// Who waits for a mail, by address.
-#[derive(Clone, Default)]
-struct Postbox(Arc<Mutex<HashMap<String, oneshot::Sender<String>>>>);
-
-impl Postbox {
-    /// A relay that hands each code to whoever waits for it.
-    fn relay(&self) -> Relay {
-        let waiting = self.clone();
-        Relay::start(move |mail| {
-            if let Some(waiter) = waiting.0.lock().unwrap().remove(&mail.to) {
-                // Whoever has given up misses nothing.
-                let _ = waiter.send(mail.code);
-            }
-        })
-    }
-
-    fn wait_for(&self, email: &str) -> oneshot::Receiver<String> {
-        let (tell, told) = oneshot::channel();
-        self.0.lock().unwrap().insert(email.to_owned(), tell);
-        told
-    }
-}
-
-/// What a client does again and again.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Deed {
-    SignUp,
-    Verified,
-    VerifiedByPages,
-}
-
-/// Somebody new each time.
-struct Crowd {
-    target: Target,
-    postbox: Postbox,
-    next: AtomicU64,
-}
-
-impl Crowd {
-    fn new(url: &str, postbox: &Postbox) -> Arc<Self> {
-        Arc::new(Self {
-            target: Target::of(url),
-            postbox: postbox.clone(),
-            next: AtomicU64::new(0),
-        })
-    }
-
-    fn somebody(&self) -> String {
-        let number = self.next.fetch_add(1, Ordering::Relaxed);
-        format!("somebody{number}@example.com")
-    }
-
-    /// The status of the last answer. `200` means that all of it succeeded.
-    async fn act(&self, deed: Deed) -> u16 {
-        let outcome = match deed {
-            Deed::SignUp => self.sign_up(&self.somebody()).await,
-            Deed::Verified => self.verified().await,
-            Deed::VerifiedByPages => self.verified_by_pages().await,
-        };
-        outcome.expect("the server answers")
-    }
-
-    async fn sign_up(&self, email: &str) -> std::io::Result<u16> {
-        let body = format!("email={email}&password=testpassword");
-        Ok(self.target.post("/register", "", &body).await?.status)
-    }
-
-    async fn verified(&self) -> std::io::Result<u16> {
-        let email = self.somebody();
-        let mail = self.postbox.wait_for(&email);
-        let status = self.sign_up(&email).await?;
-        if status != 200 {
-            return Ok(status);
-        }
-        let code = tokio::time::timeout(PATIENCE, mail).await.unwrap().unwrap();
-        let credentials = base64(format!("{email}:testpassword").as_bytes());
-        let header = format!("\r\nAuthorization: Basic {credentials}");
-        let body = format!("verification_code={code}");
-        Ok(self.target.post("/verify", &header, &body).await?.status)
-    }
-
-    /// As a browser without JavaScript does: three pages and two posts.
-    async fn verified_by_pages(&self) -> std::io::Result<u16> {
-        let email = self.somebody();
-        let page =
-            |path: &str, cookie: &str| format!("GET {path} HTTP/1.1\r\nAccept: text/html{cookie}");
-        self.target.ask(&page("/register", ""), "").await?;
-        let mail = self.postbox.wait_for(&email);
-        let posting = "\r\nAccept: text/html\r\nSec-Fetch-Site: same-origin";
-        let body = format!("email={email}&password=testpassword");
-        let answer = self.target.post("/register", posting, &body).await?;
-        if answer.status != 303 {
-            return Ok(answer.status);
-        }
-        let cookie = format!("\r\nCookie: {}", answer.cookie().expect("a session"));
-        let answer = self.target.ask(&page("/verify", &cookie), "").await?;
-        let reference = answer
-            .body
-            .split_once("name=\"reference\"")
-            .map(|(before, after)| {
-                let value = after
-                    .split_once("value=\"")
-                    .or(before.rsplit_once("value=\""));
-                value
-                    .and_then(|(_, rest)| rest.split('"').next())
-                    .unwrap_or_default()
-                    .to_owned()
-            });
-        let code = tokio::time::timeout(PATIENCE, mail).await.unwrap().unwrap();
-        let mut body = format!("verification_code={code}");
-        if let Some(reference) = reference {
-            body.push_str(&format!("&reference={reference}"));
-        }
-        let posting = format!("{posting}{cookie}");
-        let answer = self.target.post("/verify", &posting, &body).await?;
-        if answer.status != 303 {
-            return Ok(answer.status);
-        }
-        let cookie = format!("\r\nCookie: {}", answer.cookie().expect("a session"));
-        Ok(self
-            .target
-            .ask(&page("/welcome", &cookie), "")
-            .await?
-            .status)
-    }
-}
-
-/// What came of many deeds.
-#[derive(Default)]
-struct Outcome {
-    per_second: f64,
-    /// Of those that succeeded, in milliseconds.
-    times: Vec<f64>,
-    /// Of those that were told to come back.
-    refused: Vec<f64>,
-}
-
-/// So many clients, each with its next deed as soon as the last is done.
-#[expect(clippy::cast_precision_loss, reason = "counts of a benchmark")]
-async fn closed_loop(
-    crowd: &Arc<Crowd>,
-    deed: Deed,
-    clients: usize,
-    duration: Duration,
-) -> Outcome {
-    let mut workers = JoinSet::new();
-    let started = Instant::now();
-    for _ in 0..clients {
-        let crowd = crowd.clone();
-        workers.spawn(async move {
-            let mut outcome = Outcome::default();
-            while started.elapsed() < duration {
-                let began = Instant::now();
-                outcome.count(crowd.act(deed).await, began);
-            }
-            outcome
-        });
-    }
-    let mut all = Outcome::collect(workers).await;
-    all.per_second = all.times.len() as f64 / started.elapsed().as_secs_f64();
-    all
-}
-
-/// A sign-up at each tick, whatever became of the ones before.
-#[expect(clippy::cast_precision_loss, reason = "counts of a benchmark")]
-async fn open_loop(crowd: &Arc<Crowd>, per_second: f64, duration: Duration) -> Outcome {
-    let mut workers = JoinSet::new();
-    let started = Instant::now();
-    let mut ticks = tokio::time::interval(Duration::from_secs_f64(1.0 / per_second));
-    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Burst);
-    while started.elapsed() < duration {
-        ticks.tick().await;
-        let crowd = crowd.clone();
-        workers.spawn(async move {
-            let (mut outcome, began) = (Outcome::default(), Instant::now());
-            outcome.count(crowd.act(Deed::SignUp).await, began);
-            outcome
-        });
-    }
-    let took = started.elapsed().as_secs_f64();
-    let mut all = Outcome::collect(workers).await;
-    all.per_second = all.times.len() as f64 / took;
-    all
-}
-
-impl Outcome {
-    fn count(&mut self, status: u16, began: Instant) {
-        let time = milliseconds(began.elapsed());
-        match status {
-            200 => self.times.push(time),
-            503 => self.refused.push(time),
-            other => panic!("{other}"),
-        }
-    }
-
-    async fn collect(mut workers: JoinSet<Self>) -> Self {
-        let mut all = Self::default();
-        while let Some(outcome) = workers.join_next().await {
-            let outcome = outcome.unwrap();
-            all.times.extend(outcome.times);
-            all.refused.extend(outcome.refused);
-        }
-        all
-    }
 }
 
 impl Bench {
@@ -517,9 +274,4 @@ async fn hello(folder: &Path) -> String {
     let server = axum_server::from_tcp_rustls(listener, config).unwrap();
     tokio::spawn(server.serve(router.into_make_service()));
     format!("https://localhost:{port}/")
-}
-
-fn base64(bytes: &[u8]) -> String {
-    use ::base64::Engine as _;
-    ::base64::engine::general_purpose::STANDARD.encode(bytes)
 }

@@ -2,13 +2,17 @@
 
 #![allow(dead_code, reason = "each benchmark takes what it needs")]
 
+pub mod crowd;
 pub mod exchange;
+pub mod figures;
 pub mod hash;
 pub mod relay;
+pub mod stock;
 
+use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -18,6 +22,7 @@ use reqwest::Client;
 pub struct Server {
     process: Child,
     pub url: String,
+    log: PathBuf,
 }
 
 impl Server {
@@ -39,8 +44,11 @@ impl Server {
             .args(["--http-addr", &format!("127.0.0.1:{http}")])
             .args(["--public-url", &url])
             .args(["--set", &format!("tls.mode={tls}")])
-            .args(["--set", &format!("site_dir={}", site.display())])
-            .args(["--set", "log.level=error"]);
+            .args(["--set", &format!("site_dir={}", site.display())]);
+        // Its own words, and of others only what is wrong.
+        command.args(["--set", "log.level=error,latchkey::startup=info"]);
+        let log = data.with_extension("log");
+        command.stderr(File::create(&log).unwrap());
         for setting in settings {
             command.args(["--set", setting]);
         }
@@ -50,7 +58,7 @@ impl Server {
             greeting.lines().any(|line| line.unwrap().contains("curl")),
             "no greeting"
         );
-        Self { process, url }
+        Self { process, url, log }
     }
 
     /// A line of `/proc/…/status`, in MiB: `VmRSS`, `VmHWM`.
@@ -62,6 +70,10 @@ impl Server {
         kib / 1024.0
     }
 
+    pub fn has_logged(&self, words: &str) -> bool {
+        std::fs::read_to_string(&self.log).unwrap().contains(words)
+    }
+
     pub fn stop(&mut self) {
         self.process.kill().unwrap();
         self.process.wait().unwrap();
@@ -69,7 +81,7 @@ impl Server {
 }
 
 /// The program built with this benchmark, or the one named after `--binary`.
-fn binary() -> String {
+pub fn binary() -> String {
     argument("--binary").unwrap_or_else(|| env!("CARGO_BIN_EXE_latchkey").to_owned())
 }
 
