@@ -63,6 +63,7 @@ build: ## Builds the release: latchkey and the site/ it needs, in target/release
 .PHONY: bench
 bench: ## Runs the benchmarks in release and prints their tables
 	@scripts/setup check
+	cargo bench -p latchkey-app --features bench
 	cargo bench -p latchkey-server --bench sign_up --bench mail --bench attack
 	cargo bench -p latchkey-server --bench performance -- --json $(CURDIR)/docs/performance/figures.json
 	cargo bench -p latchkey-server --bench store_size -- --json $(CURDIR)/docs/performance/store.json
