@@ -63,7 +63,7 @@ build: ## Builds the release: latchkey and the site/ it needs, in target/release
 .PHONY: bench
 bench: ## Runs the benchmarks in release and prints their tables
 	@scripts/setup check
-	cargo bench -p latchkey-app --features bench
+	cargo bench -p latchkey-app --features bench --bench hot_pieces
 	cargo bench -p latchkey-server --bench sign_up --bench mail --bench attack
 	cargo bench -p latchkey-server --bench performance -- --json $(CURDIR)/docs/performance/figures.json
 	cargo bench -p latchkey-server --bench store_size -- --json $(CURDIR)/docs/performance/store.json
@@ -89,6 +89,7 @@ check: ## Checks formatting, lints, licences, documentation, TypeScript and styl
 	cargo deny --log-level error check --hide-inclusion-graph licenses bans sources
 	cargo clippy $(WASM) --target-dir $(TARGET)/front -- -D warnings
 	cargo clippy $(HOST) --all-targets -- -D warnings
+	cargo clippy -p latchkey-app --features bench --benches -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc $(HOST) --lib --no-deps
 
 .PHONY: audit

@@ -1,6 +1,6 @@
 //! What of the shared code runs with every request: rules, and drawing a page.
 //!
-//! `make bench` runs it; `cargo bench -p latchkey-app --features bench` by itself.
+//! `make bench` runs it; by itself: `cargo bench -p latchkey-app --features bench --bench hot_pieces`.
 
 #[path = "../tests/rendering/mod.rs"]
 #[allow(
