@@ -245,6 +245,7 @@ error-sign-up-over = This sign-up is over. Please sign up again.
 error-other-sign-up = This browser has begun another sign-up since. Open this page again to go on with that one.
 error-relay-away = The relay has taken no mail for { $minutes } minutes: look at the log.
 error-store-lost = The process ends, to begin again with what is on disk: { $reason }
+error-store-unreachable = The database server cannot be reached, and is tried again and again: { $reason }
 error-store-away = The store does not take writes: look at the log.
 
 ## When it was too much

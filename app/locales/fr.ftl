@@ -239,6 +239,7 @@ error-sign-up-over = Cette inscription est terminée. Inscrivez-vous de nouveau.
 error-other-sign-up = Ce navigateur a commencé une autre inscription depuis. Rouvrez cette page pour continuer celle-là.
 error-relay-away = Le relais n’a pris aucun e-mail depuis { $minutes } minutes : voyez le journal.
 error-store-lost = Le processus s’arrête, pour reprendre avec ce qui est sur le disque : { $reason }
+error-store-unreachable = Le serveur de base de données est injoignable ; nouvel essai en cours : { $reason }
 error-store-away = La base n’accepte pas d’écritures : voyez le journal.
 
 ## When it was too much

@@ -112,6 +112,12 @@ impl SecretKey {
             .with_context(|| format!("Failed to write {}", data_dir.join(FILE_NAME).display()))
     }
 
+    /// Tells it from other keys, and reveals nothing of it.
+    #[must_use]
+    pub fn fingerprint(&self) -> String {
+        hex(&expand(&self.0, "latchkey/1/fingerprint")[..16])
+    }
+
     /// Whether it is the same key.
     #[must_use]
     pub fn is(&self, other: &Self) -> bool {
@@ -129,20 +135,12 @@ impl SecretKeys {
     /// Derives all keys from the installation's 32 bytes (HKDF-SHA-256).
     #[must_use]
     pub fn derive(secret: &[u8; 32]) -> Self {
-        let hkdf = Hkdf::<Sha256>::new(None, secret);
-        let expand = |usage: &str| {
-            let mut key = [0; 32];
-            // Fails only for outputs over 8,160 bytes.
-            let expanded = hkdf.expand(usage.as_bytes(), &mut key);
-            debug_assert!(expanded.is_ok());
-            key
-        };
         Self {
-            salts: expand("latchkey/1/password-salt"),
-            claims: expand("latchkey/1/claim-key"),
-            codes: expand("latchkey/1/verification-code"),
-            ledgers: expand("latchkey/1/address-ledger"),
-            disowning: expand("latchkey/1/disown-token"),
+            salts: expand(secret, "latchkey/1/password-salt"),
+            claims: expand(secret, "latchkey/1/claim-key"),
+            codes: expand(secret, "latchkey/1/verification-code"),
+            ledgers: expand(secret, "latchkey/1/address-ledger"),
+            disowning: expand(secret, "latchkey/1/disown-token"),
         }
     }
 
@@ -193,6 +191,14 @@ impl SecretKeys {
     pub(crate) fn code_block(&self, parts: &[&[u8]]) -> [u8; 32] {
         mac(&self.codes, parts)
     }
+}
+
+fn expand(secret: &[u8; 32], usage: &str) -> [u8; 32] {
+    let mut key = [0; 32];
+    // Fails only for outputs over 8,160 bytes.
+    let expanded = Hkdf::<Sha256>::new(None, secret).expand(usage.as_bytes(), &mut key);
+    debug_assert!(expanded.is_ok());
+    key
 }
 
 fn mac(key: &[u8; 32], parts: &[&[u8]]) -> [u8; 32] {

@@ -130,6 +130,7 @@ pub async fn build_in(config: Config, world: World) -> anyhow::Result<Applicatio
         store.is_new().await?,
         &*entropy,
     )?;
+    store.belongs_to(&secret_key).await?;
     let keys = secret_key.keys();
     let parameters = HashParameters {
         memory_kib: config.hash.memory_kib,

@@ -107,6 +107,10 @@ impl Door {
     async fn store(config: &Config, store: Store) -> anyhow::Result<Self> {
         store.migrate().await?;
         let secret_key = SecretKey::load(config.secret_key.as_ref(), &config.data_dir)?;
+        if let Some(secret_key) = &secret_key {
+            // A backup with another key would be worth nothing.
+            store.belongs_to(secret_key).await?;
+        }
         Ok(Self::Store(router(Administration {
             store: Arc::new(store),
             secret_key: secret_key.map(Arc::new),

@@ -69,7 +69,7 @@ pub async fn restore(config: &Config, file: &Path) -> anyhow::Result<()> {
     fill(&store, &source, file, &head)
         .await
         .context("the restore did not finish; run it again, which begins anew")?;
-    store.finish().await?;
+    store.finish(&secret_key).await?;
     writeln!(
         io::stdout(),
         "Restored from {}, made at {} by Latchkey {}: {}, and the secret key.",

@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 
 use super::answer::{Failure, Kind, Problem};
 use super::state::AppState;
-use crate::store::Store;
+use crate::store::{Store, StoreError};
 
 /// A relay that is away for less than this is being restarted; nobody need be woken.
 const RELAY_AWAY: Duration = Duration::minutes(10);
@@ -62,9 +62,12 @@ pub async fn ready(State(store): State<Arc<Store>>, State(state): State<AppState
         }
         Err(error) => {
             tracing::error!(%error, "the store does not take writes");
-            match store.loss() {
-                Some(reason) => key::ERROR_STORE_LOST.with("reason", reason),
-                None => Message::from(key::ERROR_STORE_AWAY),
+            match (store.loss(), error) {
+                (Some(reason), _) => key::ERROR_STORE_LOST.with("reason", reason),
+                (None, StoreError::Unreachable(reason)) => {
+                    key::ERROR_STORE_UNREACHABLE.with("reason", reason)
+                }
+                (None, _) => Message::from(key::ERROR_STORE_AWAY),
             }
         }
     };

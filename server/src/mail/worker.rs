@@ -159,7 +159,10 @@ impl MailWorker {
             .lease_mail(u32::try_from(limit).unwrap_or(1), self.pace.lease)
             .await
             .unwrap_or_else(|error| {
-                tracing::error!(%error, "the outbox cannot be read");
+                // A server that is away has been told of, once.
+                if !matches!(error, StoreError::Unreachable(_)) {
+                    tracing::error!(%error, "the outbox cannot be read");
+                }
                 Vec::new()
             })
     }

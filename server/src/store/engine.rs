@@ -1,10 +1,12 @@
 //! The database itself: how it is opened and closed, and what becomes of one that fails.
 
+mod server;
+
 use std::fs::{File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
@@ -12,10 +14,11 @@ use secrecy::ExposeSecret;
 use surrealdb::Surreal;
 use surrealdb::engine::any::{self, Any};
 use surrealdb::opt::auth::Root;
-use tokio::sync::{RwLock, RwLockReadGuard, watch};
+use tokio::sync::{Notify, RwLock, RwLockReadGuard, watch};
 
-use super::{StoreError, log_tail};
+use super::{StoreError, is_conflict, log_tail};
 use crate::config::DatabaseConfig;
+use crate::entropy::jitter;
 
 /// How the embedded engine is told to sync each commit before it acknowledges it.
 const SYNC: &str = "sync=every";
@@ -31,6 +34,10 @@ const LOG_BYTES: u64 = 16 * 1024 * 1024;
 /// How long the engine may take to close. It ends what it is merging first.
 const CLOSING: Duration = Duration::from_secs(30);
 
+/// How often a database is selected when others get in the way, and the time between two tries.
+const SELECTING: u32 = 10;
+const SELECTING_PAUSE: Duration = Duration::from_millis(20);
+
 /// The database, embedded or a server's.
 pub(super) struct Engine {
     config: DatabaseConfig,
@@ -42,6 +49,12 @@ pub(super) struct Engine {
     held_open: Arc<AtomicUsize>,
     /// Why it is given up.
     lost: watch::Sender<Option<String>>,
+    /// Why the server cannot be reached now.
+    unreachable: watch::Sender<Option<String>>,
+    /// A statement has met a connection that is broken.
+    suspected: Notify,
+    /// Which store this is, once that is known.
+    fingerprint: OnceLock<String>,
 }
 
 impl Engine {
@@ -54,8 +67,16 @@ impl Engine {
             database: RwLock::new(None),
             held_open: Arc::default(),
             lost: watch::Sender::new(None),
+            unreachable: watch::Sender::new(None),
+            suspected: Notify::new(),
+            fingerprint: OnceLock::new(),
         };
-        *engine.database.write().await = Some(engine.connect().await?);
+        let database = if config.is_server() {
+            engine.connect_in_time().await?
+        } else {
+            engine.connect().await?
+        };
+        *engine.database.write().await = Some(database);
         Ok(engine)
     }
 
@@ -86,21 +107,38 @@ impl Engine {
                 .await
                 .context("Failed to sign in to the database")?;
         }
-        database
-            .use_ns(&self.config.namespace)
-            .use_db(&self.config.database)
+        self.select(&database)
             .await
             .context("Failed to select the database")?;
         Ok(database)
     }
 
+    /// Selects namespace and database, which the first one to come makes.
+    async fn select(&self, database: &Surreal<Any>) -> surrealdb::Result<()> {
+        let mut tries = 1;
+        loop {
+            let (namespace, name) = (&self.config.namespace, &self.config.database);
+            match database.use_ns(namespace).use_db(name).await {
+                // Another instance that starts at the same time makes it too.
+                Err(error) if is_conflict(&error) && tries < SELECTING => {
+                    tokio::time::sleep(SELECTING_PAUSE.mul_f64(jitter(0.5))).await;
+                    tries += 1;
+                }
+                selected => return selected.map(drop),
+            }
+        }
+    }
+
     /// What to send statements to. It is not closed as long as the guard lives.
     ///
     /// # Errors
-    /// When it is lost or closed.
+    /// When it is lost, unreachable or closed.
     pub(super) async fn database(&self) -> Result<RwLockReadGuard<'_, Surreal<Any>>, StoreError> {
         if let Some(reason) = self.loss() {
             return Err(StoreError::Failed(reason));
+        }
+        if let Some(reason) = self.unreachable.borrow().clone() {
+            return Err(StoreError::Unreachable(reason));
         }
         RwLockReadGuard::try_map(self.database.read().await, Option::as_ref)
             .map_err(|_| StoreError::Failed("it is closed".to_owned()))
@@ -110,7 +148,7 @@ impl Engine {
     /// [keep the log short](Self::keep_log_short), which is put off, need not wait.
     ///
     /// # Errors
-    /// When it is lost or closed.
+    /// When it is lost, unreachable or closed.
     pub(super) async fn hold_open(&self) -> Result<(Surreal<Any>, HeldOpen), StoreError> {
         let database = self.database().await?;
         self.held_open.fetch_add(1, Ordering::SeqCst);
@@ -177,13 +215,7 @@ impl Engine {
 
     /// Resolves once it is given up.
     pub(super) async fn lost(&self) -> String {
-        let mut lost = self.lost.subscribe();
-        let reason = lost.wait_for(Option::is_some).await;
-        // The sender lives as long as this does.
-        reason.map_or_else(
-            |_| String::new(),
-            |reason| reason.clone().unwrap_or_default(),
-        )
+        reason(&self.lost).await
     }
 
     /// What it says of itself at a start.
@@ -198,6 +230,17 @@ impl Engine {
             tracing::info!(address = self.address, "store opened");
         }
     }
+}
+
+/// Resolves once there is a reason.
+async fn reason(told: &watch::Sender<Option<String>>) -> String {
+    let mut told = told.subscribe();
+    let reason = told.wait_for(Option::is_some).await;
+    // The sender lives as long as this does.
+    reason.map_or_else(
+        |_| String::new(),
+        |reason| reason.clone().unwrap_or_default(),
+    )
 }
 
 /// The database is not closed and opened again as long as this lives.

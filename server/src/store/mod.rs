@@ -8,6 +8,7 @@ mod budgets;
 mod claims;
 mod disowning;
 mod engine;
+mod fingerprint;
 mod hash_parameters;
 mod log_tail;
 mod one_address;
@@ -23,6 +24,7 @@ mod viewer;
 
 use std::path::Path;
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use surrealdb::types::{
@@ -30,6 +32,7 @@ use surrealdb::types::{
 };
 use thiserror::Error;
 use tokio::sync::Semaphore;
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::clock::SharedClock;
 use crate::config::DatabaseConfig;
@@ -106,15 +109,20 @@ pub enum StoreError {
     /// The record to be made is there already; nothing was changed.
     #[error("the record exists already")]
     Exists,
-    /// The engine failed or cannot be reached; whether the change was made is unknown.
+    /// The engine failed; whether the change was made is unknown.
     #[error("the store failed: {0}")]
     Failed(String),
+    /// The server cannot be reached, and is tried again and again; whether the change was made is
+    /// unknown.
+    #[error("the database server cannot be reached: {0}")]
+    Unreachable(String),
 }
 
 impl From<surrealdb::Error> for StoreError {
     fn from(error: surrealdb::Error) -> Self {
         match error.already_exists_details() {
             Some(AlreadyExistsError::Record { .. }) => Self::Exists,
+            _ if error.is_connection() => Self::Unreachable(error.to_string()),
             _ => Self::Failed(without_addresses(&error.to_string())),
         }
     }
@@ -122,9 +130,11 @@ impl From<surrealdb::Error> for StoreError {
 
 /// The database, embedded or a server's.
 pub struct Store {
-    engine: Engine,
+    engine: Arc<Engine>,
     clock: SharedClock,
     statements: Semaphore,
+    /// Makes the connection to a server anew when it breaks.
+    keeper: Option<AbortOnDropHandle<()>>,
 }
 
 impl Store {
@@ -149,11 +159,15 @@ impl Store {
         data_dir: &Path,
         clock: SharedClock,
     ) -> anyhow::Result<Self> {
-        let engine = Engine::open(config, data_dir).await?;
+        let engine = Arc::new(Engine::open(config, data_dir).await?);
+        let keeper = config
+            .is_server()
+            .then(|| AbortOnDropHandle::new(tokio::spawn(engine.clone().keep_connected())));
         Ok(Self {
             engine,
             clock,
             statements: Semaphore::new(STATEMENTS),
+            keeper,
         })
     }
 
@@ -184,6 +198,9 @@ impl Store {
     /// # Errors
     /// When the engine fails; what was acknowledged is on disk all the same.
     pub async fn close(&self) -> anyhow::Result<()> {
+        if let Some(keeper) = &self.keeper {
+            keeper.abort();
+        }
         self.engine.close().await
     }
 
@@ -271,9 +288,18 @@ impl Store {
             let mut response = database.query(block).bind(variables).await?;
             response.take::<Value>(0)
         };
-        let value = outcome.await.map_err(|error| {
+        let outcome = tokio::select! {
+            outcome = outcome => outcome,
+            reason = self.engine.unreachable() => {
+                return Err(Tried::Failed(StoreError::Unreachable(reason)));
+            }
+        };
+        let value = outcome.map_err(|error| {
             if is_conflict(&error) {
                 return Tried::Conflict;
+            }
+            if error.is_connection() {
+                self.engine.suspect();
             }
             let is_lost = self.engine.is_embedded() && is_failed_commit(&error);
             let error = StoreError::from(error);
@@ -335,7 +361,7 @@ mod tests {
     #[tokio::test]
     async fn a_statement_that_is_at_fault_does_not_lose_the_store() {
         let folder = tempfile::tempdir().unwrap();
-        let clock = std::sync::Arc::new(crate::clock::SystemClock);
+        let clock = Arc::new(crate::clock::SystemClock);
         let store = Store::open(&DatabaseConfig::default(), folder.path(), clock)
             .await
             .unwrap();
@@ -367,9 +393,9 @@ mod tests {
         const ADD: &str = "{ UPSERT ONLY probe:ready SET at = $now;
             CREATE type::record('budget', [$number]) SET full_at = $now; RETURN NONE }";
         let folder = tempfile::tempdir().unwrap();
-        let clock = std::sync::Arc::new(crate::clock::SystemClock);
+        let clock = Arc::new(crate::clock::SystemClock);
         let store = Store::open(&DatabaseConfig::default(), folder.path(), clock).await;
-        let store = std::sync::Arc::new(store.unwrap());
+        let store = Arc::new(store.unwrap());
         let mut writers = tokio::task::JoinSet::new();
         for writer in 0..4_i64 {
             let store = store.clone();

@@ -10,6 +10,7 @@ use super::rows::Row;
 use super::{KEPT_TABLES, Store, vars};
 use crate::clock::SharedClock;
 use crate::config::DatabaseConfig;
+use crate::secret_key::SecretKey;
 
 /// A store that is being filled. Until it is [finished](Restore::finish), every Latchkey refuses to
 /// open it, also after a crash.
@@ -84,12 +85,14 @@ impl Restore {
         Ok(())
     }
 
-    /// The store is whole; what this version's schema has in addition is applied.
+    /// The store is whole, and used with this key; what this version's schema has in addition is
+    /// applied.
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn finish(self) -> anyhow::Result<()> {
+    pub async fn finish(self, key: &SecretKey) -> anyhow::Result<()> {
         self.0.end_restore().await?;
+        self.0.belongs_to(key).await?;
         self.0.close().await
     }
 }

@@ -1,10 +1,13 @@
 //! The schema: numbered files, each applied once and recorded.
 
+use std::time::Duration;
+
 use anyhow::{Context, bail};
-use surrealdb::types::{SurrealValue, Value};
+use surrealdb::types::{SurrealValue, Value, Variables};
 use thiserror::Error;
 
-use super::{Store, vars};
+use super::{Store, StoreError, vars};
+use crate::entropy::jitter;
 
 const MIGRATIONS: &[(&str, &str)] = &[
     (
@@ -14,6 +17,10 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("002_sessions", include_str!("schema/002_sessions.surql")),
     ("003_budgets", include_str!("schema/003_budgets.surql")),
     ("004_mail", include_str!("schema/004_mail.surql")),
+    (
+        "005_installation",
+        include_str!("schema/005_installation.surql"),
+    ),
 ];
 
 const DEFINE_MIGRATION: &str = "
@@ -22,6 +29,11 @@ const DEFINE_MIGRATION: &str = "
     DEFINE FIELD IF NOT EXISTS applied_at ON migration TYPE datetime;";
 
 pub(super) const APPLIED: &str = "{ RETURN (SELECT VALUE name FROM migration ORDER BY name) }";
+
+/// How often a change is tried when another instance that starts too gets in its way, and the time
+/// between two tries.
+const TRIES: u32 = 10;
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// Stands among the schema changes while a backup is being restored, so that no Latchkey, of
 /// whatever version, takes half a store for a whole one.
@@ -70,21 +82,45 @@ impl Store {
         }
         for (name, statements) in migrations {
             if !applied.iter().any(|done| done == name) {
-                self.apply(name, statements).await?;
-                tracing::info!(name, "schema change applied");
+                self.apply_unless_applied(name, statements).await?;
             }
         }
         Ok(())
     }
 
+    /// Of instances that start at the same time each may find a change missing: one applies it.
+    async fn apply_unless_applied(&self, name: &str, statements: &str) -> anyhow::Result<()> {
+        let mut tries = 1;
+        loop {
+            let Err(error) = self.apply(name, statements).await else {
+                tracing::info!(name, "schema change applied");
+                return Ok(());
+            };
+            if self.applied().await?.iter().any(|done| done == name) {
+                return Ok(());
+            }
+            if tries == TRIES {
+                return Err(error);
+            }
+            tokio::time::sleep(PAUSE.mul_f64(jitter(0.5))).await;
+            tries += 1;
+        }
+    }
+
     /// The schema changes that the store has seen, oldest first; none of a new one.
     async fn schema(&self) -> anyhow::Result<Vec<String>> {
-        let database = self.engine.database().await?;
-        database
-            .query(DEFINE_MIGRATION)
-            .await
-            .and_then(surrealdb::IndexedResults::check)
-            .context("Failed to prepare the table of migrations")?;
+        let mut tries = 1;
+        while let Err(error) = self.query(DEFINE_MIGRATION, vars([])).await {
+            if tries == TRIES {
+                return Err(error).context("Failed to prepare the table of migrations");
+            }
+            tokio::time::sleep(PAUSE.mul_f64(jitter(0.5))).await;
+            tries += 1;
+        }
+        self.applied().await
+    }
+
+    async fn applied(&self) -> anyhow::Result<Vec<String>> {
         self.run(APPLIED, vars([]))
             .await
             .context("Failed to read the table of migrations")
@@ -96,16 +132,23 @@ impl Store {
             "BEGIN;\n{statements}\nCREATE type::record('migration', $name) \
              SET name = $name, applied_at = $now;\nCOMMIT;"
         );
-        let database = self.engine.database().await?;
-        database
-            .query(transaction)
-            .bind(vars([
-                ("name", Value::String(name.to_owned())),
-                ("now", self.clock.now().into_value()),
-            ]))
+        let variables = vars([
+            ("name", Value::String(name.to_owned())),
+            ("now", self.clock.now().into_value()),
+        ]);
+        self.query(&transaction, variables)
             .await
-            .and_then(surrealdb::IndexedResults::check)
-            .with_context(|| format!("Failed to apply the schema change {name}"))?;
+            .with_context(|| format!("Failed to apply the schema change {name}"))
+    }
+
+    /// Several statements, of which none may fail.
+    async fn query(&self, statements: &str, variables: Variables) -> anyhow::Result<()> {
+        let database = self.engine.database().await?;
+        let answer = database.query(statements).bind(variables);
+        tokio::select! {
+            answer = answer.into_future() => answer?.check().map(drop)?,
+            reason = self.engine.unreachable() => bail!(StoreError::Unreachable(reason)),
+        }
         Ok(())
     }
 
@@ -134,6 +177,7 @@ impl Store {
             REMOVE TABLE IF EXISTS budget;
             REMOVE TABLE IF EXISTS address_ledger;
             REMOVE TABLE IF EXISTS hash_parameters;
+            REMOVE TABLE IF EXISTS installation;
             REMOVE TABLE IF EXISTS probe;
             DELETE migration;";
         self.apply(RESTORING, EMPTY).await?;
@@ -226,6 +270,19 @@ mod tests {
         assert!(refused.contains("999_later") && refused.lines().count() == 1);
     }
 
+    #[tokio::test(flavor = "multi_thread")]
+    async fn instances_that_start_together_apply_each_change_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Arc::new(opened(folder.path()).await);
+        let mut starts = tokio::task::JoinSet::new();
+        for _ in 0..4 {
+            let store = store.clone();
+            starts.spawn(async move { store.migrate().await.unwrap() });
+        }
+        starts.join_all().await;
+        assert_eq!(store.schema().await.unwrap().len(), MIGRATIONS.len());
+    }
+
     #[tokio::test]
     async fn of_a_schema_change_that_fails_in_its_middle_nothing_stays() {
         const TABLES: &str = "{ RETURN object::keys((INFO FOR DB).tables) }";
@@ -245,10 +302,10 @@ mod tests {
         store.migrate().await.unwrap();
         let tables: Vec<String> = store.run(TABLES, vars([])).await.unwrap();
         assert!(!tables.contains(&"half".to_owned()), "{tables:?}");
-        // A backup has every table, but for these two; what is added must be decided upon.
+        // A backup has every table, but for these; what is added must be decided upon.
         for table in tables {
             let kept = KEPT_TABLES.contains(&table.as_str());
-            let left_out = ["migration", "probe"].contains(&table.as_str());
+            let left_out = ["migration", "probe", "installation"].contains(&table.as_str());
             assert!(kept != left_out, "{table}: is it part of a backup?");
         }
     }

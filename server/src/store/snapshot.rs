@@ -1,13 +1,15 @@
 //! The whole store as it was at one moment, read page by page while others go on writing.
 
 use std::ops::Bound;
+use std::sync::Arc;
+
 use surrealdb::engine::any::Any;
 use surrealdb::method::Transaction;
 use surrealdb::types::{
     Object, RecordId, RecordIdKey, RecordIdKeyRange, SurrealValue, Value, Variables,
 };
 
-use super::engine::HeldOpen;
+use super::engine::{Engine, HeldOpen};
 use super::rows::Row;
 use super::{Store, StoreError, vars};
 
@@ -31,6 +33,7 @@ const PAGE: i64 = 5000;
 /// It has to be [closed](Snapshot::close): the engine keeps what it may still read.
 pub struct Snapshot {
     transaction: Transaction<Any>,
+    engine: Arc<Engine>,
     _held_open: HeldOpen,
 }
 
@@ -44,6 +47,7 @@ impl Store {
         let transaction = database.begin().await?;
         Ok(Snapshot {
             transaction,
+            engine: self.engine.clone(),
             _held_open: held_open,
         })
     }
@@ -125,8 +129,14 @@ impl Snapshot {
         block: &'static str,
         variables: Variables,
     ) -> Result<T, StoreError> {
-        let mut response = self.transaction.query(block).bind(variables).await?;
-        let value: Value = response.take(0)?;
+        let answer = async {
+            let mut response = self.transaction.query(block).bind(variables).await?;
+            response.take::<Value>(0)
+        };
+        let value = tokio::select! {
+            value = answer => value?,
+            reason = self.engine.unreachable() => return Err(StoreError::Unreachable(reason)),
+        };
         Ok(T::from_value(value)?)
     }
 }

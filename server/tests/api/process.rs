@@ -198,6 +198,24 @@ async fn what_was_acknowledged_outlives_a_kill() {
 }
 
 #[tokio::test]
+async fn another_secret_key_is_refused_by_a_store_that_was_used() {
+    const KEY: &str = "--set=secret_key=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+    let folder = Folder::new();
+    folder.server(|_| {}).await.stop().await;
+    let other = folder.try_server(|command| {
+        command.arg(KEY);
+    });
+    let ended = other.await.err().unwrap();
+    assert_eq!(ended.status.code(), Some(1), "{ended:?}");
+    let last = ended.stderr.lines().last().unwrap();
+    assert!(
+        last.starts_with("latchkey: The store is used with another secret key"),
+        "{last}"
+    );
+    folder.server(|_| {}).await.stop().await;
+}
+
+#[tokio::test]
 async fn killing_it_gives_no_attempt_back() {
     let folder = Folder::new();
     let patient = |command: &mut std::process::Command| {

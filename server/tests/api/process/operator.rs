@@ -417,7 +417,7 @@ async fn what_is_no_whole_backup_is_refused_and_changes_nothing() {
         ),
         (format!("{whole}{whole}"), "is damaged in line"),
         (
-            whole.replace("\"004_mail\"", "\"004_mail\",\"999_later\""),
+            whole.replace("\"005_installation\"", "\"005_installation\",\"999_later\""),
             "was made by a newer Latchkey (it has the schema change 999_later): use that version",
         ),
         (
@@ -548,7 +548,7 @@ async fn a_backup_of_an_older_version_is_brought_up_to_date() {
     let migrations = "SELECT VALUE name FROM migration ORDER BY name";
     assert_eq!(
         done(&other, &["query", migrations]).await,
-        "001_accounts_and_claims\n002_sessions\n003_budgets\n004_mail"
+        "001_accounts_and_claims\n002_sessions\n003_budgets\n004_mail\n005_installation"
     );
     let restored = other.server(|_| {}).await;
     login(&restored, EMAIL, PASSWORD).await.assert_is(200, "");
