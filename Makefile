@@ -50,6 +50,11 @@ faults: ## Does to a running server what hardware does, hundreds of times, and e
 	@scripts/setup faults
 	@scripts/faults
 
+.PHONY: cluster
+cluster: ## Runs two instances on a SurrealDB server behind nginx, and takes each of them away
+	@scripts/setup cluster
+	@scripts/cluster
+
 # The site of a release stands beside its binary, so that a development build
 # cannot replace it and the folder can be copied as it is. Names of its files
 # carry a hash of their content; hash.txt says which.

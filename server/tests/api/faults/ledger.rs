@@ -16,6 +16,9 @@ use crate::smtp::SmtpServer;
 /// No request takes longer than this.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// Whoever is refused waits for so long before the next request.
+const PAUSE: Duration = Duration::from_millis(10);
+
 /// Somebody who was told that the sign-up is recorded.
 #[derive(Clone, Debug)]
 pub struct Person {
@@ -35,6 +38,22 @@ enum Account {
     Unknown,
     /// Was acknowledged.
     Made,
+}
+
+/// Where people sign up.
+pub trait Served {
+    fn url(&self) -> &str;
+    fn client(&self) -> reqwest::Client;
+}
+
+impl Served for Server {
+    fn url(&self) -> &str {
+        &self.url
+    }
+
+    fn client(&self) -> reqwest::Client {
+        self.client()
+    }
 }
 
 /// Everything that was acknowledged.
@@ -72,7 +91,7 @@ pub struct Refused {
 }
 
 impl Load {
-    pub fn start(server: &Server, name: &str, workers: usize) -> Self {
+    pub fn start(server: &impl Served, name: &str, workers: usize) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let acknowledged = Arc::new(Notify::new());
         let mut running = JoinSet::new();
@@ -87,7 +106,7 @@ impl Load {
         };
         for worker in 0..workers {
             let client = client.clone();
-            let url = server.url.clone();
+            let url = server.url().to_owned();
             let name = format!("{name}.{worker}");
             let (stop, acknowledged) = (stop.clone(), acknowledged.clone());
             running.spawn(async move { work(&client, &url, &name, &stop, &acknowledged).await });
@@ -124,9 +143,11 @@ impl Load {
 }
 
 impl Done {
-    fn refuse(&mut self) {
+    async fn refuse(&mut self) {
         self.refused += 1;
         self.refused_at.get_or_insert_with(Instant::now);
+        // Refusing takes no time: without a pause nothing else would be done.
+        tokio::time::sleep(PAUSE).await;
     }
 }
 
@@ -149,9 +170,11 @@ async fn work(
         match answer.status.as_u16() {
             200 => {}
             503 => {
-                done.refuse();
+                done.refuse().await;
                 continue;
             }
+            // A proxy: whether it was recorded is unknown.
+            502 | 504 => continue,
             _ => panic!("{answer:?}"),
         }
         done.acknowledged += 1;
@@ -171,8 +194,8 @@ async fn work(
                     person.account = Account::Made;
                     done.acknowledged += 1;
                 }
-                Some(503) => done.refuse(),
-                None => {}
+                Some(503) => done.refuse().await,
+                Some(502 | 504) | None => {}
                 Some(_) => panic!("{answer:?}"),
             }
         }
@@ -186,7 +209,7 @@ impl Ledger {
     /// those whose mail is still to come.
     ///
     /// Only those from `since` on are asked; says how many people there are.
-    pub async fn check(&mut self, server: &Server, since: usize) -> usize {
+    pub async fn check(&mut self, server: &impl Served, since: usize) -> usize {
         let mut asked = JoinSet::new();
         for place in since..self.people.len() {
             let person = &self.people[place];
@@ -206,7 +229,7 @@ impl Ledger {
     }
 
     /// Waits for all mail that is owed, and verifies with the codes that it brings.
-    pub async fn settle(&mut self, server: &Server, relay: &SmtpServer) {
+    pub async fn settle(&mut self, server: &impl Served, relay: &SmtpServer) {
         let later: Vec<usize> = (0..self.people.len())
             .filter(|place| self.people[*place].account == Account::Later)
             .collect();
@@ -250,12 +273,12 @@ impl Ledger {
 }
 
 fn ask(
-    server: &Server,
+    server: &dyn Served,
     place: usize,
     person: &Person,
     code: &str,
 ) -> impl Future<Output = (usize, u16)> + Send + use<> {
-    let request = verify(&server.client(), &server.url, &person.email, code);
+    let request = verify(&server.client(), server.url(), &person.email, code);
     async move {
         let answer = post(request).await.expect("no answer");
         (place, answer.status.as_u16())

@@ -3,6 +3,7 @@
 //! Each fault runs a few times here, and as often as docs/RELIABILITY.md says in `make faults`.
 
 mod clock;
+mod cluster;
 mod disk;
 mod kill;
 mod ledger;

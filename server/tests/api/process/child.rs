@@ -3,6 +3,7 @@
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{self, ChildStderr, ChildStdout, Command, ExitStatus, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
 use std::{env, thread};
 
@@ -49,9 +50,10 @@ pub struct Server {
 
 /// A port that nobody else is given. A bound socket that never listens keeps it, and lets a
 /// process that names it listen there.
+#[derive(Clone)]
 pub struct Port {
     pub number: u16,
-    _kept: TcpSocket,
+    _kept: Arc<TcpSocket>,
 }
 
 impl Port {
@@ -61,7 +63,7 @@ impl Port {
         kept.bind("127.0.0.1:0".parse().unwrap()).unwrap();
         Self {
             number: kept.local_addr().unwrap().port(),
-            _kept: kept,
+            _kept: Arc::new(kept),
         }
     }
 }
@@ -194,6 +196,21 @@ impl Child {
         }
     }
 
+    /// Waits until it serves; or how it ended instead.
+    pub async fn serves(&mut self) -> Result<(), Ended> {
+        loop {
+            let line = timeout(PATIENCE, self.stderr.recv()).await;
+            let Some(line) = line.expect("it does not serve") else {
+                return Err(self.ended().await);
+            };
+            let serves = line.contains(r#""message":"serving""#);
+            self.log.push(line);
+            if serves {
+                return Ok(());
+            }
+        }
+    }
+
     /// Waits until the log has said this.
     pub async fn has_logged(&mut self, text: &str) {
         self.has_logged_in(text, PATIENCE).await;
@@ -206,6 +223,11 @@ impl Child {
             let line = line.expect("it is not in the log in time");
             self.log.push(line.expect("it ended before it said so"));
         }
+    }
+
+    /// Whether it has not ended yet.
+    pub fn is_running(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
     }
 
     /// Its number, for whoever does something to it.
