@@ -13,6 +13,7 @@ use anyhow::{Context, bail};
 use secrecy::ExposeSecret;
 use surrealdb::Surreal;
 use surrealdb::engine::any::{self, Any};
+use surrealdb::opt::Config;
 use surrealdb::opt::auth::Root;
 use tokio::sync::{Notify, RwLock, RwLockReadGuard, watch};
 
@@ -95,9 +96,12 @@ impl Engine {
             drop(lock);
         }
         let address = &self.address;
-        let database = any::connect(address)
-            .await
-            .with_context(|| format!("Failed to open the database {address}"))?;
+        let database = match server::tls(address)? {
+            Some(tls) => any::connect((address, Config::new().rustls(tls))).await,
+            None => any::connect(address).await,
+        };
+        let database =
+            database.with_context(|| format!("Failed to open the database {address}"))?;
         if let (Some(username), Some(password)) = (&self.config.username, &self.config.password) {
             database
                 .signin(Root {

@@ -8,6 +8,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow, ensure};
+use rustls::{ClientConfig, RootCertStore};
+use rustls_native_certs::load_native_certs;
 use surrealdb::Surreal;
 use surrealdb::engine::any::Any;
 use tokio::time::{sleep, timeout};
@@ -28,6 +30,24 @@ const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
 const SILENT: &str = "it does not answer";
+
+/// How to speak with a server that uses TLS, which has to be one that the system trusts.
+///
+/// The client library would trust the authorities that it was compiled with alone, and would not
+/// know by which of two implementations.
+pub(super) fn tls(address: &str) -> anyhow::Result<Option<ClientConfig>> {
+    if !address.starts_with("wss:") {
+        return Ok(None);
+    }
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(load_native_certs().certs);
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    Ok(Some(config))
+}
 
 impl Engine {
     /// Connects, within a time that a start may take.

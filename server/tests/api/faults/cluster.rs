@@ -6,7 +6,7 @@
 mod database;
 mod proxy;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -24,6 +24,8 @@ use proxy::Proxy;
 
 const KEY: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
 const OTHER_KEY: &str = "EEEEEEEEEEEEEEEEEEEEEEEEEEEEEEEEEEEEEEEEEEE=";
+
+const NO_DATABASE: &str = "no SurrealDB server (make cluster finds or builds one)";
 
 /// How long a statement may take to fail when the database is away.
 const NOTICED: Duration = Duration::from_secs(12);
@@ -167,10 +169,7 @@ impl Cluster {
             return None;
         }
         let Some(mut database) = Database::find() else {
-            skip(
-                what,
-                "no SurrealDB server (make cluster finds or builds one)",
-            );
+            skip(what, NO_DATABASE);
             return None;
         };
         let folder = Folder::new();
@@ -298,7 +297,7 @@ async fn an_instance_that_is_killed_takes_nothing_with_it() {
 
 #[tokio::test]
 async fn an_instance_that_is_stopped_takes_nothing_with_it() {
-    instance_goes("one of two instances stopped", "TERM", Some(0)).await;
+    instance_goes("one of two instances stopped (SIGTERM)", "TERM", Some(0)).await;
 }
 
 async fn instance_goes(what: &str, signal: &str, exit_code: Option<i32>) {
@@ -330,7 +329,7 @@ async fn a_database_that_is_killed_comes_back_with_everything() {
 
 #[tokio::test]
 async fn a_database_that_is_stopped_comes_back_with_everything() {
-    database_goes("the database stopped", "TERM").await;
+    database_goes("the database stopped (SIGTERM)", "TERM").await;
 }
 
 async fn database_goes(what: &str, signal: &str) {
@@ -585,6 +584,32 @@ async fn an_instance_joins_only_where_it_belongs() {
     cluster.database.signal("STOP");
     third.is_refused(&cluster.flags, "it does not answer").await;
     cluster.database.signal("CONT");
+}
+
+#[tokio::test]
+async fn a_database_with_tls_has_to_be_one_that_the_system_trusts() {
+    let Some(mut database) = Database::find() else {
+        return skip("a database with TLS", NO_DATABASE);
+    };
+    let folder = Folder::new();
+    let certificate = database.secure(folder.path());
+    database.start(&folder.data().join("store")).await;
+    let other = folder.path().join("other.pem");
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    std::fs::write(&other, made.cert.pem()).unwrap();
+    let list = async |trusted: &Path| {
+        let mut command = latchkey();
+        command
+            .env("SSL_CERT_FILE", trusted)
+            .args(["accounts", "list"])
+            .arg(format!("--set=database.url={}", database.url()))
+            .arg(format!("--set=database.username={}", database::USERNAME));
+        at(&mut command);
+        Child::start(command).ended().await
+    };
+    let ended = list(&certificate).await;
+    assert_eq!(ended.status.code(), Some(0), "{ended:?}");
+    assert_refused(&list(&other).await, "certificate");
 }
 
 #[tokio::test]
