@@ -73,6 +73,12 @@ bench: ## Runs the benchmarks in release and prints their tables
 	cargo bench -p latchkey-server --bench performance -- --json $(CURDIR)/docs/performance/figures.json
 	cargo bench -p latchkey-server --bench store_size -- --json $(CURDIR)/docs/performance/store.json
 
+.PHONY: journeys
+journeys: ## Runs every journey on a desk and on a phone, in light and dark, with and without JavaScript
+	@scripts/setup test
+	@cargo leptos build
+	@cd end2end && npm run --silent journeys
+
 .PHONY: lighthouse
 lighthouse: ## Asks Lighthouse about the release that `make build` has made
 	@scripts/setup test

@@ -10,7 +10,7 @@ export default defineConfig({
   ...tests,
   testDir: 'lighthouse',
   reporter: 'list',
-  timeout: 120_000,
+  timeout: 300_000,
   workers: 1,
   projects: [{ name: 'mobile' }],
 });

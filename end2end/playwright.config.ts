@@ -4,9 +4,9 @@ import { CHROMIUM_ARGS, findChromium } from './chromium.ts';
 
 /**
  * Every journey runs twice, with and without JavaScript, unless its tag says that it
- * is about one of them, or that it makes no difference; what is tagged @every-size once
- * more on a phone. Each worker starts a server of its own (fixtures/server.ts), so nothing
- * has to be running before.
+ * is about one of them, or that it makes no difference; what is tagged @every-size twice
+ * more on a phone. All of them in all sizes and colours: journeys.config.ts. Each worker starts
+ * a server of its own (fixtures/server.ts), so nothing has to be running before.
  */
 export default defineConfig({
   testDir: 'tests',
@@ -35,8 +35,15 @@ export default defineConfig({
     // thing that a page has to say, once.
     {
       name: 'phone',
-      use: { ...devices['Pixel 7'], colorScheme: 'dark' },
+      use: { ...devices['Pixel 7'], colorScheme: 'dark', javaScriptEnabled: true },
       grep: /@every-size/,
+      grepInvert: /@without-javascript/,
+    },
+    {
+      name: 'phone-without-javascript',
+      use: { ...devices['Pixel 7'], colorScheme: 'dark', javaScriptEnabled: false },
+      grep: /@every-size/,
+      grepInvert: /@with-javascript/,
     },
   ],
 });

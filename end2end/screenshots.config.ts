@@ -7,7 +7,7 @@ export default defineConfig({
   ...tests,
   testDir: 'screenshots',
   reporter: 'list',
-  use: { ...tests.use, viewport: { width: 900, height: 860 }, deviceScaleFactor: 1 },
+  use: { ...tests.use, viewport: { width: 900, height: 860 }, deviceScaleFactor: 2 },
   projects: [
     { name: 'light', use: { colorScheme: 'light' } },
     { name: 'dark', use: { colorScheme: 'dark' } },

@@ -35,8 +35,8 @@ caps-lock = Caps Lock is on.
 did-you-mean = Did you mean
 strength-weak = Easy to guess: add another word.
 strength-fair = Could be stronger: longer is better.
-strength-good = Good.
-strength-strong = Strong.
+strength-good = A good password.
+strength-strong = A strong password.
 email = E-mail address
 password = Password
 

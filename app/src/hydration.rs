@@ -53,6 +53,9 @@ fn read_beside_binary(file: &str) -> String {
 /// islands.
 const PREFERENCES: &str = include_str!("preferences.js");
 
+/// Wakes the islands up, and takes over what is being typed meanwhile.
+const WAKING_UP: &str = include_str!("hydration.js");
+
 /// Starts the islands, as `leptos::hydration::HydrationScripts` does. That one cannot be used
 /// under `script-src 'nonce-…'`: it puts the nonce of its module preload into `crossorigin`
 /// (leptos-rs/leptos#4843), so the browser refuses to load the file.
@@ -60,13 +63,7 @@ const PREFERENCES: &str = include_str!("preferences.js");
 pub fn Hydration(files: SiteFiles) -> impl IntoView {
     let SiteFiles { js, wasm, .. } = files;
     let nonce = use_nonce();
-    let start = format!(
-        "import start, * as app from {js:?};\
-         await start({{ module_or_path: {wasm:?} }});\
-         app.hydrate();\
-         for (const island of document.querySelectorAll('leptos-island'))\
-         app[island.dataset.component](island);"
-    );
+    let start = format!("import start, * as app from {js:?};const wasm = {wasm:?};{WAKING_UP}");
 
     view! {
         <script type="module" nonce=nonce.clone() inner_html=PREFERENCES></script>
@@ -80,9 +77,9 @@ pub fn Hydration(files: SiteFiles) -> impl IntoView {
             crossorigin="anonymous"
             fetchpriority="low"
         />
-        <script type="module" nonce=nonce>
-            {start}
-        </script>
+        // A page is only done when all but such scripts have run; then browsers follow its fragment
+        // once more and take the focus out of the field in which somebody writes already.
+        <script type="module" async nonce=nonce inner_html=start></script>
     }
 }
 

@@ -50,5 +50,12 @@ test('every page', async ({ browserLog, page, visitorIn }, info) => {
 });
 
 async function screenshot(page: Page, name: string, fullPage = false): Promise<void> {
-  await page.screenshot({ path: path.join(FOLDER, `${name}.png`), caret: 'initial', animations: 'disabled', fullPage });
+  await page.screenshot({
+    path: path.join(FOLDER, `${name}.png`),
+    caret: 'initial',
+    animations: 'disabled',
+    fullPage,
+    // As sharp as a good screen, but for what is only there for developers.
+    scale: fullPage ? 'css' : 'device',
+  });
 }

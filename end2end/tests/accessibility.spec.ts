@@ -23,7 +23,35 @@ test.describe('nothing stands in anybody’s way', { tag: '@with-javascript' }, 
     await page.keyboard.press('Tab');
     await visitor.email.focus();
     await visitor.email.press('End');
+    await expect(page.getByText('Did you mean')).toBeVisible();
     await isAccessible(page);
+
+    let answer = () => {};
+    const held = new Promise<void>((resolve) => {
+      answer = resolve;
+    });
+    await page.route('**/register', async (route) => {
+      await held;
+      await route.continue();
+    });
+    await visitor.fillIn();
+    await visitor.createAccount.click();
+    await expect(page.getByRole('button', { name: 'Creating account …' })).toBeVisible();
+    await isAccessible(page);
+    answer();
+    await visitor.seesPendingSignUp();
+  });
+
+  test.describe('in French', () => {
+    test.use({ locale: 'fr' });
+
+    test('either', async ({ page }) => {
+      for (const path of ['/', '/register', '/verify', '/login']) {
+        await page.goto(path);
+        await expect(page.locator('html')).toHaveAttribute('lang', 'fr');
+        await isAccessible(page);
+      }
+    });
   });
 
   test('on the way to an account, and back into it', async ({ browserLog, page, visitor }) => {
@@ -33,6 +61,11 @@ test.describe('nothing stands in anybody’s way', { tag: '@with-javascript' }, 
     await visitor.register();
     await isAccessible(page);
     const code = await visitor.readCode();
+    await page.getByText('Wrong address?').click();
+    await page.getByRole('button', { name: 'Send a code there' }).click();
+    await visitor.seesError(page.getByLabel('Right address'), 'Enter your e-mail address.');
+    await isAccessible(page);
+    await page.getByText('Wrong address?').click();
     await visitor.sendAgain.click();
     await expect(visitor.news).toBeVisible();
     await isAccessible(page);

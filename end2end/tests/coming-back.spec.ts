@@ -1,12 +1,18 @@
 import { expect, somebody, test, wrongCode } from '../fixtures/index.ts';
 
-test('reload and back lose nothing on the way', { tag: '@every-size' }, async ({ browserLog, page, visitor }) => {
+test('reload and back lose nothing on the way', { tag: '@every-size' }, async ({ browserLog, javaScriptEnabled, page, visitor }) => {
   browserLog.allowStatus(403);
+  browserLog.allowStatus(422);
   await page.goto('/');
-  await page.getByRole('link', { name: 'Create an account' }).click();
-  await expect(visitor.email).toBeVisible();
   await page.reload();
-  await expect(visitor.email).toBeVisible();
+  await page.getByRole('link', { name: 'Create an account' }).click();
+  await visitor.seesPasswordForm('Create an account');
+  await visitor.createAccount.click();
+  await expect(visitor.summary).toBeVisible();
+  // Without JavaScript the form is posted again, and is as wrong as before.
+  await page.reload();
+  await visitor.seesPasswordForm('Create an account');
+  await expect(visitor.summary).toHaveCount(javaScriptEnabled ? 0 : 1);
 
   await visitor.register();
   const code = await visitor.readCode();
@@ -17,6 +23,11 @@ test('reload and back lose nothing on the way', { tag: '@every-size' }, async ({
 
   await visitor.enterCode(wrongCode(code));
   await expect(visitor.fact('Attempts left')).toHaveText('2');
+  if (javaScriptEnabled) {
+    await page.reload();
+    await visitor.seesPendingSignUp();
+    await expect(visitor.fact('Attempts left')).toHaveText('2');
+  }
   await page.goto('/verify');
   await visitor.seesPendingSignUp();
   await expect(visitor.fact('Attempts left')).toHaveText('2');
@@ -32,6 +43,15 @@ test('reload and back lose nothing on the way', { tag: '@every-size' }, async ({
   await visitor.seesWelcome();
   await page.reload();
   await visitor.seesWelcome();
+  await page.goBack();
+  await expect(visitor.heading('Enter your code')).toBeVisible();
+  await page.goForward();
+  await visitor.seesWelcome();
+
+  await visitor.signOut.click();
+  await visitor.seesPasswordForm('Sign in');
+  await page.reload();
+  await visitor.seesPasswordForm('Sign in');
 });
 
 test('back from the code to the form, and forth again', async ({ page, visitor }) => {

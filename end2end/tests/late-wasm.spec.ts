@@ -47,6 +47,42 @@ test.describe('before the page has come to life', { tag: '@with-javascript' }, (
     await visitor.seesPendingSignUp();
   });
 
+  test('whoever skips to the content and writes goes on writing', async ({ context, page, visitor }) => {
+    const release = await holdBack(context, '**/pkg/*.{js,wasm}');
+    await page.goto('/register', { waitUntil: 'commit' });
+    await expect(visitor.email).toBeVisible();
+    await page.keyboard.press('Tab');
+    await page.keyboard.press('Enter');
+    await expect(page.getByRole('main')).toBeFocused();
+    await page.keyboard.press('Tab');
+    await expect(visitor.email).toBeFocused();
+    await page.keyboard.type('ada');
+
+    await release();
+    await visitor.awaitsHydration();
+    await page.keyboard.type('@example.com');
+    await expect(visitor.email).toHaveValue('ada@example.com');
+  });
+
+  test('what is being typed is heard once the page listens', async ({ context, page, visitor }) => {
+    let release = await holdBack(context);
+    await page.goto('/register', { waitUntil: 'commit' });
+    await visitor.fillIn({ password: 'aaaaaaaa' });
+    await release();
+    await expect(page.getByText('Easy to guess: add another word.')).toBeVisible();
+    await visitor.fillIn();
+    await visitor.createAccount.click();
+    await visitor.seesPendingSignUp();
+    const code = await visitor.readCode();
+
+    release = await holdBack(context);
+    await page.reload({ waitUntil: 'commit' });
+    await visitor.code.fill(code);
+    await release();
+    // By itself, as when it is typed later.
+    await visitor.seesWelcome();
+  });
+
   test('everything works without the wasm', async ({ browserLog, context, page, visitor }) => {
     browserLog.allow(/\.wasm net::ERR_FAILED$/, /^console: Failed to load resource: net::ERR_FAILED .*\.wasm\)$/);
     browserLog.allow(/^exception: TypeError: Failed to fetch/);
@@ -61,13 +97,13 @@ test.describe('before the page has come to life', { tag: '@with-javascript' }, (
   });
 });
 
-/** Holds back the wasm of every page until it is released. */
-async function holdBack(context: BrowserContext): Promise<() => Promise<void>> {
+/** Holds back the wasm of every page, or what is named, until it is released. */
+async function holdBack(context: BrowserContext, files = '**/*.wasm'): Promise<() => Promise<void>> {
   let open = () => {};
   const gate = new Promise<void>((resolve) => {
     open = resolve;
   });
-  await context.route('**/*.wasm', async (route) => {
+  await context.route(files, async (route) => {
     await gate;
     await route.continue();
   });

@@ -10,7 +10,8 @@ test('an address where nothing is says so and leads back', { tag: ['@with-javasc
   await expect(page).toHaveTitle('Page not found · Latchkey');
   await expect(visitor.heading('Page not found')).toBeVisible();
   // Whoever asks for help quotes it, and whoever helps finds it.
-  expect(server.log()).toContain(await page.getByRole('code').innerText());
+  const reference = await page.getByRole('code').innerText();
+  await expect.poll(() => server.log()).toContain(reference);
   await page.getByRole('link', { name: 'Back to the start' }).click();
   await expect(page).toHaveURL('/');
 });

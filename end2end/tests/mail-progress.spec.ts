@@ -1,3 +1,4 @@
+import { isAccessible } from '../fixtures/accessibility.ts';
 import { expect, LatchkeyServer, test } from '../fixtures/index.ts';
 import { Relay } from '../fixtures/relay.ts';
 
@@ -26,6 +27,9 @@ withRelay('the page says when the mail leaves, and counts from then on', async (
   await expect(visitor.fact('Time left')).toHaveText('counts from when the mail is sent');
   const lookAgain = page.getByRole('link', { name: 'Look again' });
   await expect(lookAgain).toHaveCount(javaScriptEnabled ? 0 : 1);
+  if (javaScriptEnabled) {
+    await isAccessible(page);
+  }
   // What was typed meanwhile stays.
   await visitor.code.fill('12');
 
@@ -34,6 +38,9 @@ withRelay('the page says when the mail leaves, and counts from then on', async (
     await expect(visitor.fact('Mail')).toHaveText('sent, may take a moment to arrive');
     await expect(visitor.fact('Time left')).toHaveText(/^(1:00|0:5\d)$/);
     await expect(visitor.code).toHaveValue('12');
+    // No other mail can be asked for so soon.
+    await expect(visitor.sendAgain).toBeDisabled();
+    await isAccessible(page);
   } else {
     await expect(async () => {
       await lookAgain.click();
@@ -62,4 +69,7 @@ withRelay('the page says that an address takes no mail', async ({ javaScriptEnab
   }
   await expect(visitor.fact('Mail')).toHaveText('could not be delivered: check the address');
   await expect(visitor.fact('Time left')).toHaveText('none');
+  if (javaScriptEnabled) {
+    await isAccessible(page);
+  }
 });

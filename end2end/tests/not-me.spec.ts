@@ -1,8 +1,10 @@
+import { isAccessible } from '../fixtures/accessibility.ts';
 import { expect, test } from '../fixtures/index.ts';
 
 test('whoever did not sign up can stop it, and nothing happens before they say so', { tag: '@every-size' }, async ({
   anotherBrowser,
   browserLog,
+  javaScriptEnabled,
   mailbox,
   visitor,
 }) => {
@@ -19,13 +21,21 @@ test('whoever did not sign up can stop it, and nothing happens before they say s
   await expect(owner.getByRole('heading', { level: 1, name: 'Was this not you?' })).toBeVisible();
   await expect(owner.getByRole('code')).toHaveText(reference);
   await expect(owner.getByText(visitor.person.email)).toHaveCount(0);
+  const looks = async () => {
+    if (javaScriptEnabled) {
+      await isAccessible(owner);
+    }
+  };
+  await looks();
   // As often as a scanner of mail may do that.
   await owner.reload();
   await owner.getByRole('button', { name: 'It was not me: stop it' }).click();
   await expect(owner.getByRole('heading', { level: 1, name: 'It is stopped' })).toBeVisible();
+  await looks();
 
   await owner.goto(link);
   await expect(owner.getByRole('heading', { level: 1, name: 'There is nothing to stop' })).toBeVisible();
+  await looks();
 
   // Who signed up notices nothing, but no code is the right one.
   await visitor.seesPendingSignUp();

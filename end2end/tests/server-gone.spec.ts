@@ -1,10 +1,11 @@
+import { isAccessible } from '../fixtures/accessibility.ts';
 import { expect, LatchkeyServer, test } from '../fixtures/index.ts';
 
 const UNREACHABLE =
   'The server could not be reached. Check your connection and try again: nothing you typed is lost.';
 
 test.describe('when the server cannot be reached', { tag: '@with-javascript' }, () => {
-  test('a page says so, keeps what was typed, and works once the network is back', { tag: '@every-size' }, async ({ browserLog, context, visitor }) => {
+  test('a page says so, keeps what was typed, and works once the network is back', { tag: '@every-size' }, async ({ browserLog, context, page, visitor }) => {
     browserLog.allow(/net::ERR_INTERNET_DISCONNECTED/);
     await visitor.openRegister();
     await visitor.fillIn();
@@ -13,6 +14,7 @@ test.describe('when the server cannot be reached', { tag: '@with-javascript' }, 
     await expect(visitor.problem).toHaveText(UNREACHABLE);
     await expect(visitor.email).toHaveValue(visitor.person.email);
     await expect(visitor.password).toHaveValue(visitor.person.password);
+    await isAccessible(page);
 
     await context.setOffline(false);
     await visitor.createAccount.click();

@@ -100,57 +100,6 @@ test('another browser hears beside which field something is missing', async ({ b
   await expect(visitor.email).not.toHaveAttribute('aria-invalid');
 });
 
-test('a keyboard is enough', async ({ javaScriptEnabled, page, visitor }) => {
-  const { keyboard } = page;
-  await page.goto('/');
-  const home = page.getByRole('link', { name: 'Latchkey' });
-  const create = page.getByRole('link', { name: 'Create an account' });
-  const skip = page.getByRole('link', { name: 'Skip to the content' });
-  await keyboard.press('Tab');
-  await expect(skip).toBeFocused();
-  await keyboard.press('Tab');
-  await expect(home).toBeFocused();
-  await keyboard.press('Tab');
-  await expect(create).toBeFocused();
-  await keyboard.press('Enter');
-
-  await expect(page).toHaveURL('/register');
-  await expect(visitor.email).toBeVisible();
-  await keyboard.press('Tab');
-  await expect(skip).toBeFocused();
-  await keyboard.press('Enter');
-  // The address changes before the focus does, from which the next Tab sets out.
-  await expect(page.getByRole('main')).toBeFocused();
-  await keyboard.press('Tab');
-  await expect(visitor.email).toBeFocused();
-  await keyboard.type(visitor.person.email);
-  await keyboard.press('Tab');
-  await expect(visitor.password).toBeFocused();
-  await keyboard.type(visitor.person.password);
-  await keyboard.press('Enter');
-
-  await visitor.seesPendingSignUp();
-  const code = await visitor.readCode();
-  if (!javaScriptEnabled) {
-    // Once the mail has left there is no link to look again between here and the field.
-    await expect(async () => {
-      await page.reload();
-      await expect(visitor.fact('Mail')).toHaveText(/^sent/, { timeout: 500 });
-    }).toPass();
-  }
-  await keyboard.press('Tab');
-  await expect(skip).toBeFocused();
-  await keyboard.press('Enter');
-  // The address changes before the focus does, from which the next Tab sets out.
-  await expect(page.getByRole('main')).toBeFocused();
-  await keyboard.press('Tab');
-  await expect(visitor.code).toBeFocused();
-  await keyboard.type(code);
-  await keyboard.press('Enter');
-
-  await visitor.seesWelcome();
-});
-
 test('a double click makes one sign-up', async ({ javaScriptEnabled, mailbox, visitor }) => {
   await visitor.openRegister();
   await visitor.fillIn();

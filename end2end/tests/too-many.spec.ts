@@ -1,3 +1,4 @@
+import { isAccessible } from '../fixtures/accessibility.ts';
 import { expect, test } from '../fixtures/index.ts';
 
 // Somebody who comes through a proxy, for development does not limit its own developer.
@@ -8,7 +9,7 @@ test.use({
 
 const AGAIN = /^Too many .* came from your network\. Please try again in \d+ minutes?\.$/;
 
-test('whoever has tried too much hears when to come back, and keeps what was typed', { tag: '@every-size' }, async ({ browserLog, javaScriptEnabled, visitor }) => {
+test('whoever has tried too much hears when to come back, and keeps what was typed', { tag: '@every-size' }, async ({ browserLog, javaScriptEnabled, page, visitor }) => {
   browserLog.allowStatus(401);
   browserLog.allowStatus(429);
   await visitor.openLogin();
@@ -21,6 +22,9 @@ test('whoever has tried too much hears when to come back, and keeps what was typ
   await expect(visitor.problem).toHaveText(AGAIN);
   await expect(visitor.email).toHaveValue(visitor.person.email);
   await expect(visitor.password).toHaveValue(javaScriptEnabled ? visitor.person.password : '');
+  if (javaScriptEnabled) {
+    await isAccessible(page);
+  }
 
   await visitor.register();
   await visitor.openRegister();

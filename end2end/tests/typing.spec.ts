@@ -34,7 +34,7 @@ test.describe('while somebody types', { tag: '@with-javascript' }, () => {
     await visitor.password.pressSequentially('aaaaaaaa');
     await expect(page.getByText('Easy to guess: add another word.')).toBeVisible();
     await visitor.password.fill('correct horse battery staple');
-    await expect(page.getByText('Strong.')).toBeVisible();
+    await expect(page.getByText('A strong password.')).toBeVisible();
     await visitor.password.fill('short');
     await page.keyboard.press('Tab');
     await visitor.seesError(visitor.password, 'Choose a password of at least 8 characters.');

@@ -1,5 +1,6 @@
 import type { Page } from '@playwright/test';
 
+import { isAccessible } from '../fixtures/accessibility.ts';
 import { expect, test } from '../fixtures/index.ts';
 
 // One worker that takes longer for a hash than anybody is kept waiting for one.
@@ -22,6 +23,9 @@ test('a service that is too busy says so, and what was typed is sent again with 
   await expect(visitor.email).toHaveValue(visitor.person.email);
   await expect(visitor.password).toHaveValue(javaScriptEnabled ? visitor.person.password : '');
   expect(await mailbox.mailsTo(visitor.person.email)).toHaveLength(0);
+  if (javaScriptEnabled) {
+    await isAccessible(page);
+  }
 
   if (!javaScriptEnabled) {
     // No page ever holds a password.

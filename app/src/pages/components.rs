@@ -120,6 +120,56 @@ pub fn ComponentsPage() -> impl IntoView {
                     busy=never
                 />
             </Card>
+            <Card heading="While somebody types" is_one_of_several=true>
+                <Field
+                    state=field("email-advice", None)
+                    label="E-mail address"
+                    autocomplete="off"
+                    value="ada@gmial.com"
+                    advice=view! {
+                        <p class="field__advice">
+                            "Did you mean " <button type="button" class="link-button">
+                                "ada@gmail.com"
+                            </button> "?"
+                        </p>
+                    }
+                        .into_any()
+                />
+                <Field
+                    state=field("password-shown", None)
+                    label="Password"
+                    autocomplete="off"
+                    value="correct horse"
+                    advice=view! {
+                        <p class="field__advice">"Caps Lock is on."</p>
+                        <p class="field__advice">"A good password."</p>
+                    }
+                        .into_any()
+                >
+                    <button type="button" class="field__toggle">
+                        "Hide"
+                    </button>
+                </Field>
+                <Field
+                    state=field("code-leaving", None)
+                    label="Verification code"
+                    autocomplete="one-time-code"
+                    inputmode="numeric"
+                    value="0746"
+                    advice=view! {
+                        <p class="field__advice">
+                            "Sending it … " <button type="button" class="link-button">
+                                "Wait"
+                            </button>
+                        </p>
+                    }
+                        .into_any()
+                />
+                <details class="fold" open>
+                    <summary class="fold__summary">"Wrong address?"</summary>
+                    <p class="field__advice">"What is folded up."</p>
+                </details>
+            </Card>
             <Card heading="Code input" is_one_of_several=true>
                 <Field
                     state=field("code", None)

@@ -88,8 +88,8 @@ pub fn PendingForms(form: VerifyView, texts: Texts) -> impl IntoView {
             <p class="lead">
                 {texts.get(key::VERIFY_LEAD)} " " <strong class="address">{address}</strong>
             </p>
-            <Facts pending />
             <CodeForm pending error=fields.verification_code typed=code digits=code_digits />
+            <Facts pending />
             <ResendForm pending />
             <correct::CorrectForm pending error=fields.email typed=email />
         }
