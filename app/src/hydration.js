@@ -12,6 +12,7 @@ for (const island of document.querySelectorAll("leptos-island")) {
   await pause();
   app[island.dataset.component](island);
 }
+performance.mark("awake");
 
 // What is being typed just now has not been heard so far.
 const field = document.activeElement;
