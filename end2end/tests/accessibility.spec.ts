@@ -93,24 +93,35 @@ test.describe('nothing stands in anybody’s way', { tag: '@with-javascript' }, 
   });
 });
 
-test('targets are large enough for a finger', { tag: ['@with-javascript', '@every-size'] }, async ({ page }) => {
-  for (const path of ['/', '/register', '/verify', '/login']) {
-    await page.goto(path);
-    const sizes = await page.locator('main :is(a, button, input:not([type="hidden"])), footer button').evaluateAll((targets) =>
-      targets.map((target) => {
-        const { width, height } = target.getBoundingClientRect();
-        return { what: target.outerHTML.slice(0, 80), width, height };
-      }),
-    );
+test('targets are large enough for a finger', { tag: ['@with-javascript', '@every-size'] }, async ({ page, visitor }) => {
+  const seesLargeTargets = async () => {
+    const sizes = await page
+      .locator('main :is(a, button, summary, input:not([type="hidden"])), footer button')
+      .evaluateAll((targets) =>
+        targets.map((target) => {
+          const { width, height } = target.getBoundingClientRect();
+          return { what: target.outerHTML.slice(0, 80), width, height };
+        }),
+      );
     expect(sizes.length).toBeGreaterThan(3);
     expect(sizes.filter(({ width, height }) => Math.min(width, height) < 24)).toEqual([]);
+  };
+  for (const path of ['/', '/verify', '/login', '/register']) {
+    await page.goto(path);
+    await seesLargeTargets();
   }
+  await visitor.awaitsHydration();
+  await visitor.createAccount.click();
+  await expect(visitor.summary).toBeFocused();
+  await seesLargeTargets();
+  await visitor.register();
+  await page.getByText('Wrong address?').click();
+  await expect(page.getByLabel('Right address')).toBeVisible();
+  await seesLargeTargets();
 });
 
-test('twice as large letters fit a narrow screen', { tag: '@with-javascript' }, async ({ page }) => {
-  await page.setViewportSize({ width: 320, height: 800 });
-  for (const path of ['/', '/register', '/verify', '/login']) {
-    await page.goto(path);
+test('twice as large letters fit a narrow screen', { tag: '@with-javascript' }, async ({ page, visitor }) => {
+  const fitsTwiceAsLarge = async () => {
     await page.evaluate(() => {
       document.documentElement.style.fontSize = '200%';
     });
@@ -118,8 +129,16 @@ test('twice as large letters fit a narrow screen', { tag: '@with-javascript' }, 
       document.documentElement.scrollWidth,
       document.documentElement.clientWidth,
     ]);
-    expect(content, path).toBeLessThanOrEqual(window ?? 0);
+    expect(content, page.url()).toBeLessThanOrEqual(window ?? 0);
+  };
+  await page.setViewportSize({ width: 320, height: 800 });
+  for (const path of ['/', '/register', '/verify', '/login']) {
+    await page.goto(path);
+    await fitsTwiceAsLarge();
   }
+  await visitor.register();
+  await page.waitForLoadState();
+  await fitsTwiceAsLarge();
 });
 
 test('with the system’s few colours, edges and the chosen are still there', { tag: '@with-javascript' }, async ({ page }) => {
