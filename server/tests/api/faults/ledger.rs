@@ -1,6 +1,7 @@
 //! What was acknowledged to whom, and whether it still holds.
 
 use std::collections::HashMap;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -118,8 +119,10 @@ impl Load {
         }
     }
 
-    /// Until something is acknowledged, and then so much longer.
+    /// Until something is acknowledged from now on, and then so much longer.
     pub async fn goes_on(&self, longer: Duration) {
+        // What was acknowledged before does not count.
+        pin!(self.acknowledged.notified()).enable();
         let begun = timeout(PATIENCE, self.acknowledged.notified()).await;
         begun.expect("nothing is acknowledged");
         tokio::time::sleep(longer).await;
