@@ -253,6 +253,9 @@ impl Store {
         block: &'static str,
         variables: Variables,
     ) -> Result<T, Tried> {
+        // Never closed, so the permit is always there in the end. Waiting for one says nothing about
+        // the engine, and asking it must need none.
+        let _permit = self.statements.acquire().await;
         let mut outcome = pin!(self.run_once(block, variables));
         let mut waited = Duration::ZERO;
         while waited < ANSWER {
@@ -281,8 +284,6 @@ impl Store {
         block: &'static str,
         variables: Variables,
     ) -> Result<T, Tried> {
-        // Never closed, so the permit is always there in the end.
-        let _permit = self.statements.acquire().await;
         let database = self.engine.database().await.map_err(Tried::Failed)?;
         let outcome = async {
             let mut response = database.query(block).bind(variables).await?;
