@@ -82,7 +82,7 @@ journeys: ## Runs every journey on a desk and on a phone, in light and dark, wit
 .PHONY: lighthouse
 lighthouse: ## Asks Lighthouse about the release that `make build` has made
 	@scripts/setup test
-	@cd end2end && END2END_BINARY=$(TARGET)/release/latchkey npm run --silent lighthouse
+	@END2END_BINARY=$(TARGET)/release/latchkey npm run --prefix end2end --silent lighthouse
 
 .PHONY: screenshots
 screenshots: ## Takes the pictures in docs/screenshots
