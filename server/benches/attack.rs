@@ -18,7 +18,7 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 use reqwest::{Client, Response};
-use running::{Server, argument, client, median, milliseconds};
+use running::{Server, UNLIMITED, argument, client, median, milliseconds, parts};
 
 const PASSWORD: &str = "testpassword";
 const STRANGERS: &str = "stranger's password";
@@ -34,12 +34,7 @@ const HIDING: [&str; 4] = [
 
 #[tokio::main]
 async fn main() {
-    // cargo test runs benches too, to see that they start; there is nothing to see then.
-    if !std::env::args().any(|argument| argument == "--bench") {
-        return;
-    }
-    let part = argument("--part");
-    let wanted = |name: &str| part.as_deref().is_none_or(|part| part == name);
+    let Some(wanted) = parts() else { return };
     let folder = tempfile::tempdir().unwrap();
     if wanted("memory") {
         memory(&folder.path().join("memory")).await;
@@ -250,11 +245,7 @@ async fn latency(data: &Path, requests: usize) {
 
 /// A store with so many pending and so many verified addresses.
 async fn prepare(data: &Path, requests: usize) {
-    let settings = [
-        "trusted_proxies=127.0.0.0/8",
-        "limits.mode=off",
-        "hash.workers=2",
-    ];
+    let settings = ["trusted_proxies=127.0.0.0/8", UNLIMITED, "hash.workers=2"];
     let mut server = Server::start(data, "off", &settings);
     let url = Arc::new(server.url.clone());
     let client = client(16);
@@ -332,7 +323,7 @@ fn two_sided(z: f64) -> f64 {
 async fn memory(data: &Path) {
     const PARALLEL: usize = 256;
     const SECONDS: f64 = 10.0;
-    let settings = ["trusted_proxies=127.0.0.0/8", "limits.mode=off"];
+    let settings = ["trusted_proxies=127.0.0.0/8", UNLIMITED];
     let mut server = Server::start(data, "off", &settings);
     let url = Arc::new(server.url.clone());
     let client = client(PARALLEL);

@@ -14,15 +14,14 @@ use std::time::{Duration, Instant};
 
 use reqwest::Client;
 use running::relay::Relay;
-use running::{Server, argument, client, hash, median, milliseconds, percentile};
+use running::{Server, argument, client, hash, median, milliseconds, parts, percentile};
 
 /// Nothing here waits for longer.
 const PATIENCE: Duration = Duration::from_secs(120);
 
 #[tokio::main]
 async fn main() {
-    // cargo test runs benches too, to see that they start; there is nothing to see then.
-    if !std::env::args().any(|argument| argument == "--bench") {
+    if parts().is_none() {
         return;
     }
     let (sign_ups, queued) = (count("--sign-ups", 200), count("--queued", 1_000));

@@ -22,20 +22,12 @@ use axum_server::tls_rustls::RustlsConfig;
 use running::crowd::{Crowd, Deed, Postbox, closed_loop, open_loop};
 use running::figures::Figures;
 use running::relay::Relay;
-use running::{Server, argument, client, hash, median, milliseconds, percentile};
+use running::{Server, UNLIMITED, argument, client, hash, median, milliseconds, parts, percentile};
 use tokio::task::JoinSet;
-
-/// Nobody is held up but by hashing.
-const UNLIMITED: &str = "limits.mode=off";
 
 #[tokio::main]
 async fn main() {
-    // cargo test runs benches too, to see that they start; there is nothing to see then.
-    if !std::env::args().any(|argument| argument == "--bench") {
-        return;
-    }
-    let part = argument("--part");
-    let wanted = |name: &str| part.as_deref().is_none_or(|part| part == name);
+    let Some(wanted) = parts() else { return };
     let seconds = argument("--seconds").map_or(10, |seconds| seconds.parse().unwrap());
     let mut bench = Bench {
         folder: tempfile::tempdir().unwrap(),
@@ -62,9 +54,7 @@ async fn main() {
     if wanted("pages") {
         bench.pages().await;
     }
-    if let Some(file) = argument("--json") {
-        std::fs::write(file, bench.figures.json()).unwrap();
-    }
+    bench.figures.save();
 }
 
 struct Bench {

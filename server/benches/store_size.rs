@@ -19,23 +19,15 @@ use chrono::{DateTime, TimeDelta};
 use running::crowd::{Crowd, Deed, Postbox};
 use running::figures::Figures;
 use running::stock::Stock;
-use running::{Server, argument, client, median, milliseconds, percentile};
+use running::{Server, UNLIMITED, argument, client, median, milliseconds, parts, percentile};
 
 /// Enough for a median that stays put.
 const ROUNDS: usize = 200;
 const STARTS: usize = 5;
 
-/// Nobody is held up but by the store.
-const UNLIMITED: &str = "limits.mode=off";
-
 #[tokio::main]
 async fn main() {
-    // cargo test runs benches too, to see that they start; there is nothing to see then.
-    if !std::env::args().any(|argument| argument == "--bench") {
-        return;
-    }
-    let part = argument("--part");
-    let wanted = |name: &str| part.as_deref().is_none_or(|part| part == name);
+    let Some(wanted) = parts() else { return };
     let folder = tempfile::tempdir().unwrap();
     let mut bench = Bench {
         stock: Stock::new(folder.path()).await,
@@ -53,9 +45,7 @@ async fn main() {
         let expired = argument("--expired").map_or(100_000, |rows| rows.parse().unwrap());
         bench.sweep(expired).await;
     }
-    if let Some(file) = argument("--json") {
-        std::fs::write(file, bench.figures.json()).unwrap();
-    }
+    bench.figures.save();
 }
 
 struct Bench {

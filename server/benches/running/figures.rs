@@ -1,5 +1,7 @@
 //! What was measured: a table that is printed as it comes, and JSON at the end.
 
+use super::argument;
+
 /// What was measured, printed as it comes.
 #[derive(Default)]
 pub struct Figures {
@@ -18,7 +20,14 @@ impl Figures {
         figures.push((what.to_owned(), figure));
     }
 
-    pub fn json(&self) -> String {
+    /// Writes all of it to the file that `--json` names, if it does.
+    pub fn save(&self) {
+        if let Some(file) = argument("--json") {
+            std::fs::write(file, self.json()).unwrap();
+        }
+    }
+
+    fn json(&self) -> String {
         let titles: serde_json::Map<_, _> = self
             .titles
             .iter()

@@ -80,6 +80,19 @@ impl Server {
     }
 }
 
+/// Nobody is told to come back because of what they did before: all come from one network.
+pub const UNLIMITED: &str = "limits.mode=off";
+
+/// Says which parts are wanted: each, or the one that `--part` names. `None` under `cargo test`,
+/// which runs benches too, to see that they start; there is nothing to see then.
+pub fn parts() -> Option<impl Fn(&str) -> bool> {
+    if !std::env::args().any(|argument| argument == "--bench") {
+        return None;
+    }
+    let part = argument("--part");
+    Some(move |name: &str| part.as_deref().is_none_or(|part| part == name))
+}
+
 /// The program built with this benchmark, or the one named after `--binary`.
 pub fn binary() -> String {
     argument("--binary").unwrap_or_else(|| env!("CARGO_BIN_EXE_latchkey").to_owned())

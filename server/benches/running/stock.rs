@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::crowd::{Crowd, Deed, Postbox};
-use super::{Server, binary};
+use super::{Server, UNLIMITED, binary};
 
 /// What a backup is made of.
 pub struct Stock {
@@ -26,7 +26,7 @@ impl Stock {
         let postbox = Postbox::default();
         let relay = postbox.relay();
         let data = folder.join("stock");
-        let mut server = Server::start(&data, "off", &["limits.mode=off", &relay.setting()]);
+        let mut server = Server::start(&data, "off", &[UNLIMITED, &relay.setting()]);
         let crowd = Crowd::new(&server.url, &postbox);
         assert_eq!(crowd.act(Deed::Verified).await, 200);
         assert_eq!(crowd.act(Deed::SignUp).await, 200);

@@ -35,7 +35,7 @@ const HASH_LENGTH: usize = 32;
 /// hash, and gets an answer within a second.
 const QUEUE_PER_WORKER: usize = 32;
 
-/// How long a worker keeps its memory while nothing comes. Taking it anew costs a fifth of a hash.
+/// How long a worker keeps its memory while nothing comes. Taking it anew costs a third of a hash.
 const REST_AFTER: Duration = Duration::from_secs(10);
 
 /// Why a password was not hashed.
@@ -67,7 +67,7 @@ impl HashingPool {
     /// of former days that proofs are tried with.
     ///
     /// # Errors
-    /// When the parameters are not Argon2's, or a thread or randomness cannot be had.
+    /// When the parameters are not Argon2's, or a thread, its memory, or randomness cannot be had.
     pub fn start(
         parameters: HashParameters,
         former: &[HashParameters],
@@ -81,6 +81,13 @@ impl HashingPool {
             .filter_map(|&former| argon2_params(former).ok())
             .map(|former| former.block_count())
             .fold(params.block_count(), usize::max);
+        // That there is not enough is better known now than when people sign up.
+        let mut memory_of_all = Vec::new();
+        memory_of_all
+            .try_reserve_exact(blocks * workers)
+            .context("hash.*: there is not enough memory")?;
+        memory_of_all.resize(blocks * workers, Block::new());
+        drop(memory_of_all);
         let queue = Arc::new(Queue::new(workers * QUEUE_PER_WORKER));
         for number in 0..workers {
             let queue = Arc::clone(&queue);

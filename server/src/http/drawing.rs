@@ -27,7 +27,7 @@ use super::visit::Visit;
 struct Drawing(Vec<String>);
 
 /// Pages that nothing but their path and their reader's preferences changes, as they were drawn
-/// the first time: drawing costs ten times as much as all the rest of an answer.
+/// the first time: drawing costs three times as much as all the rest of an answer.
 #[derive(Default)]
 pub struct Drawings(RwLock<HashMap<(String, Language, Theme), Arc<Drawing>>>);
 

@@ -389,6 +389,21 @@ mod tests {
         assert!(store.probe().await.is_err());
     }
 
+    #[tokio::test]
+    async fn whoever_waits_for_a_turn_is_not_told_that_the_engine_is_silent() {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = Arc::new(crate::clock::SystemClock);
+        let store = Store::open(&DatabaseConfig::default(), folder.path(), clock).await;
+        let store = store.unwrap();
+        let all = u32::try_from(STATEMENTS).unwrap();
+        let turns = store.statements.acquire_many(all).await.unwrap();
+        let (outcome, ()) = tokio::join!(store.probe(), async {
+            tokio::time::sleep(ANSWER + SUSPICIOUS).await;
+            drop(turns);
+        });
+        outcome.unwrap();
+    }
+
     #[tokio::test(flavor = "multi_thread")]
     async fn opening_the_engine_again_costs_no_commit() {
         const ADD: &str = "{ UPSERT ONLY probe:ready SET at = $now;

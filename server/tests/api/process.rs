@@ -399,6 +399,37 @@ fn cookie(set_cookie: &str) -> String {
     set_cookie.split(';').next().unwrap().to_owned()
 }
 
+#[tokio::test]
+async fn the_memory_of_hashing_goes_back_while_nobody_signs_up() {
+    const HASH_MIB: u64 = 128;
+    let folder = Folder::new();
+    let server = folder
+        .server(|command| {
+            let memory = format!("hash.memory_kib={}", HASH_MIB << 10);
+            command.args(["--set", &memory, "--set", "hash.iterations=1"]);
+            command.args(["--set", "hash.workers=1"]);
+        })
+        .await;
+    let at_first = resident_mib(&server);
+    server.code_for(EMAIL, PASSWORD).await;
+    let busy = resident_mib(&server);
+    assert!(busy >= at_first + HASH_MIB / 2, "{at_first} and {busy} MiB");
+    let given_back = timeout(PATIENCE, async {
+        while resident_mib(&server) > busy - HASH_MIB / 2 {
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    });
+    given_back.await.expect("its memory is kept");
+    server.stop().await;
+}
+
+fn resident_mib(server: &Server) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", server.child.id())).unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmRSS:"));
+    let kib = line.unwrap().split_whitespace().nth(1).unwrap();
+    kib.parse::<u64>().unwrap() >> 10
+}
+
 fn mode(path: &Path) -> u32 {
     std::fs::metadata(path).unwrap().permissions().mode() & 0o777
 }

@@ -323,8 +323,7 @@ async fn instance_goes(what: &str, signal: &str, exit_code: Option<i32>) {
 
 #[tokio::test]
 async fn a_database_that_is_killed_comes_back_with_everything() {
-    let what = "the database killed (`kill -9`)";
-    database_goes(what, "KILL").await;
+    database_goes("the database killed (`kill -9`)", "KILL").await;
 }
 
 #[tokio::test]
@@ -332,7 +331,14 @@ async fn a_database_that_is_stopped_comes_back_with_everything() {
     database_goes("the database stopped (SIGTERM)", "TERM").await;
 }
 
+/// A machine that hangs, or a network that swallows everything: no connection breaks.
+#[tokio::test]
+async fn a_database_that_hangs_is_given_up_until_it_answers() {
+    database_goes("the database frozen (SIGSTOP)", "STOP").await;
+}
+
 async fn database_goes(what: &str, signal: &str) {
+    let is_frozen = signal == "STOP";
     let cycles = cycles("CLUSTER_CYCLES", 1);
     let Some(mut cluster) = Cluster::start(what).await else {
         return;
@@ -341,42 +347,27 @@ async fn database_goes(what: &str, signal: &str) {
     for cycle in 0..cycles {
         let load = Load::start(&cluster.proxy, &format!("database{cycle}"), 4);
         load.goes_on(moment(Duration::from_millis(800))).await;
-        cluster.database.end(signal).await;
-        cluster
-            .notices("The database server cannot be reached")
-            .await;
+        if is_frozen {
+            cluster.database.signal(signal);
+            cluster.notices("does not answer").await;
+        } else {
+            cluster.database.end(signal).await;
+            cluster
+                .notices("The database server cannot be reached")
+                .await;
+        }
         tokio::time::sleep(moment(Duration::from_secs(4))).await;
-        cluster.database.start(&cluster.store()).await;
+        if is_frozen {
+            cluster.database.signal("CONT");
+        } else {
+            cluster.database.start(&cluster.store()).await;
+        }
         cluster.recovers().await;
         load.goes_on(moment(Duration::from_millis(400))).await;
         load.ended(true, &mut cluster.ledger).await;
         checked = cluster.ledger.check(&cluster.proxy, checked).await;
     }
     cluster.done(what, cycles).await;
-}
-
-/// A machine that hangs, or a network that swallows everything: no connection breaks.
-#[tokio::test]
-async fn a_database_that_hangs_is_given_up_until_it_answers() {
-    const WHAT: &str = "the database frozen (SIGSTOP)";
-    let cycles = cycles("CLUSTER_CYCLES", 1);
-    let Some(mut cluster) = Cluster::start(WHAT).await else {
-        return;
-    };
-    let mut checked = 0;
-    for cycle in 0..cycles {
-        let load = Load::start(&cluster.proxy, &format!("frozen{cycle}"), 4);
-        load.goes_on(moment(Duration::from_millis(800))).await;
-        cluster.database.signal("STOP");
-        cluster.notices("does not answer").await;
-        tokio::time::sleep(moment(Duration::from_secs(4))).await;
-        cluster.database.signal("CONT");
-        cluster.recovers().await;
-        load.goes_on(moment(Duration::from_millis(400))).await;
-        load.ended(true, &mut cluster.ledger).await;
-        checked = cluster.ledger.check(&cluster.proxy, checked).await;
-    }
-    cluster.done(WHAT, cycles).await;
 }
 
 /// In production, as a browser: each step at the other instance, with an instance and the
