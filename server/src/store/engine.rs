@@ -15,6 +15,7 @@ use surrealdb::Surreal;
 use surrealdb::engine::any::{self, Any};
 use surrealdb::opt::Config;
 use surrealdb::opt::auth::Root;
+use surrealdb::opt::capabilities::{Capabilities, PlannerStrategy};
 use tokio::sync::{Notify, RwLock, RwLockReadGuard, watch};
 
 use super::{StoreError, is_conflict, log_tail};
@@ -96,10 +97,14 @@ impl Engine {
             drop(lock);
         }
         let address = &self.address;
-        let database = match server::tls(address)? {
-            Some(tls) => any::connect((address, Config::new().rustls(tls))).await,
-            None => any::connect(address).await,
-        };
+        let mut config = Config::new();
+        if self.is_embedded() {
+            config = config.capabilities(capabilities());
+        }
+        if let Some(tls) = server::tls(address)? {
+            config = config.rustls(tls);
+        }
+        let database = any::connect((address, config)).await;
         let database =
             database.with_context(|| format!("Failed to open the database {address}"))?;
         if let (Some(username), Some(password)) = (&self.config.username, &self.config.password) {
@@ -297,6 +302,15 @@ fn lock(folder: &Path) -> Result<Option<File>, Locked> {
         Err(TryLockError::WouldBlock) => Err(Locked::Elsewhere(folder.display().to_string())),
         Err(TryLockError::Error(error)) => Err(error.into()),
     }
+}
+
+/// How the embedded engine runs statements (docs/PERFORMANCE.md). Ours are about single records:
+/// the planner of SurrealDB 3.3.5, which reads a table's definitions anew in each transaction,
+/// takes more time for them than it saves. Nobody listens to live queries.
+fn capabilities() -> Capabilities {
+    Capabilities::new()
+        .with_planner_strategy(PlannerStrategy::ComputeOnly)
+        .with_live_query_notifications(false)
 }
 
 /// The address, and the folder of the embedded engine's files. Every commit of an embedded
