@@ -162,7 +162,7 @@ pub async fn build_in(config: Config, world: World) -> anyhow::Result<Applicatio
     )?;
     let relay_health = Arc::new(RelayHealth::default());
     let dispatch = Arc::new(Dispatch::new(
-        pace.lease,
+        pace.lease(),
         relay_health.clone(),
         clock.clone(),
     ));

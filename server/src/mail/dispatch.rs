@@ -8,13 +8,12 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use chrono::Duration;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::{Mutex, MutexGuard, Notify, OwnedSemaphorePermit, Semaphore};
 
 use super::{MAX_CONNECTIONS, RelayHealth};
 use crate::clock::SharedClock;
-use crate::store::LeasedMail;
+use crate::store::{Claim, Lease, LeasedMail};
 
 /// Shared by the use cases and the worker of one process.
 pub struct Dispatch {
@@ -24,7 +23,7 @@ pub struct Dispatch {
     bell: Notify,
     /// Whether mail waits in the outbox for a slot: it was first.
     is_behind: AtomicBool,
-    lease: Duration,
+    lease: Lease,
     health: Arc<RelayHealth>,
     clock: SharedClock,
     handing: UnboundedSender<Handed>,
@@ -33,19 +32,24 @@ pub struct Dispatch {
 }
 
 /// A mail with its slot: so there are never more than slots.
-type Handed = (LeasedMail, OwnedSemaphorePermit);
+pub(crate) struct Handed {
+    pub(crate) mail: LeasedMail,
+    /// Whose code it is, if that is known to be what the mail is about.
+    pub(crate) code_of: Option<Box<Claim>>,
+    pub(crate) slot: OwnedSemaphorePermit,
+}
 
 /// Room for a mail that is about to be owed. Dropped, it is free again.
 pub struct Slot {
     permit: OwnedSemaphorePermit,
-    lease: Duration,
+    lease: Lease,
     handing: UnboundedSender<Handed>,
 }
 
 impl Dispatch {
-    /// Leases last for `lease`.
+    /// What is leased here is leased so.
     #[must_use]
-    pub fn new(lease: Duration, health: Arc<RelayHealth>, clock: SharedClock) -> Self {
+    pub fn new(lease: Lease, health: Arc<RelayHealth>, clock: SharedClock) -> Self {
         let (handing, handed) = unbounded_channel();
         Self {
             slots: Arc::new(Semaphore::new(MAX_CONNECTIONS)),
@@ -99,7 +103,7 @@ impl Dispatch {
     }
 
     /// Makes the caller the worker of this process, as soon as there is no other.
-    pub(super) async fn attend(&self) -> MutexGuard<'_, UnboundedReceiver<Handed>> {
+    pub(crate) async fn attend(&self) -> MutexGuard<'_, UnboundedReceiver<Handed>> {
         self.handed.lock().await
     }
 
@@ -122,16 +126,21 @@ impl Dispatch {
 }
 
 impl Slot {
-    /// How long the mail is leased for.
+    /// How the mail is to be leased.
     #[must_use]
-    pub fn lease(&self) -> Duration {
+    pub fn lease(&self) -> Lease {
         self.lease
     }
 
-    /// Hands over what was leased for this slot. Should nobody be there any more, somebody takes
-    /// it on when the lease ends.
-    pub fn hand_over(self, mail: LeasedMail) {
-        let _ = self.handing.send((mail, self.permit));
+    /// Hands over what was leased for this slot; `code_of` when the store has said just now that
+    /// it is this claim's code. Should nobody be there any more, somebody takes it on when the
+    /// lease ends.
+    pub fn hand_over(self, mail: LeasedMail, code_of: Option<Box<Claim>>) {
+        let _ = self.handing.send(Handed {
+            mail,
+            code_of,
+            slot: self.permit,
+        });
     }
 }
 
@@ -141,7 +150,7 @@ mod tests {
     use crate::clock::SystemClock;
 
     fn dispatch() -> Dispatch {
-        Dispatch::new(Duration::seconds(8), Arc::default(), Arc::new(SystemClock))
+        Dispatch::new(Lease::default(), Arc::default(), Arc::new(SystemClock))
     }
 
     #[tokio::test]

@@ -16,6 +16,8 @@ mod trial;
 mod worker;
 
 pub use compose::{ComposeError, Composed, Composer};
+#[cfg(test)]
+pub(crate) use dispatch::Handed;
 pub use dispatch::{Dispatch, Slot};
 pub use figures::{MailCounters, MailFigures, WAIT_BOUNDS_MS};
 pub use letter::{Letter, LinkToken};

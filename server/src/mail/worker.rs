@@ -1,17 +1,18 @@
 //! The worker that empties the outbox.
 //!
 //! A mail is leased, prepared (a code that died while it waited is replaced), sent, and only then
-//! struck off: it can be sent twice if the process dies in between, but never lost.
+//! struck off: it can be sent twice if the process dies in between, but never lost. What was leased
+//! by the sign-up that owes it, a moment ago, was prepared there too.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use chrono::Duration as Span;
 use sha2::{Digest, Sha256};
-use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::dispatch::Handed;
 use super::{
     Composer, DeliveryError, Dispatch, Letter, LinkToken, MAX_CONNECTIONS, MailCounters,
     RelayHealth, TimeLimits, Transport,
@@ -20,7 +21,7 @@ use crate::clock::SharedClock;
 use crate::entropy::jitter;
 use crate::registration::{DisownToken, code_of};
 use crate::secret_key::{SecretKeys, hex};
-use crate::store::{Claim, LeasedMail, MailRules, Outgoing, Store, StoreError};
+use crate::store::{Claim, Lease, LeasedMail, MailRules, Outgoing, Store, StoreError};
 use crate::telemetry::AUDIT;
 
 /// How often the outbox is looked at when nobody rings: other instances' mail, retries, and what
@@ -55,6 +56,21 @@ pub struct Pace {
     /// died had in hand is so taken on within ten seconds.
     pub lease: Span,
     pub relay: TimeLimits,
+}
+
+impl Pace {
+    /// How mail is taken on at this pace.
+    #[must_use]
+    pub fn lease(&self) -> Lease {
+        Lease {
+            lasts: self.lease,
+            delivery_limit: self.delivery_limit(),
+        }
+    }
+
+    fn delivery_limit(&self) -> Span {
+        Span::from_std(self.relay.delivery).unwrap_or(self.lease)
+    }
 }
 
 impl Default for Pace {
@@ -108,7 +124,15 @@ impl MailWorker {
             self.dispatch.set_behind(is_behind);
             let has_begun = !leased.is_empty();
             for (mail, slot) in leased.into_iter().zip(slots) {
-                self.begin(&sending, mail, slot);
+                let code_of = None;
+                self.begin(
+                    &sending,
+                    Handed {
+                        mail,
+                        code_of,
+                        slot,
+                    },
+                );
             }
             if has_begun && is_behind {
                 continue;
@@ -117,7 +141,7 @@ impl MailWorker {
             tokio::pin!(poll);
             loop {
                 tokio::select! {
-                    Some((mail, slot)) = handed.recv() => self.begin(&sending, mail, slot),
+                    Some(handed) = handed.recv() => self.begin(&sending, handed),
                     () = self.dispatch.rung() => break,
                     () = &mut poll => break,
                     () = cancelled.cancelled() => break,
@@ -125,8 +149,8 @@ impl MailWorker {
             }
         }
         handed.close();
-        while let Some((mail, slot)) = handed.recv().await {
-            self.begin(&sending, mail, slot);
+        while let Some(handed) = handed.recv().await {
+            self.begin(&sending, handed);
         }
         sending.close();
         // Whoever is cut off here is taken on again when the lease ends.
@@ -138,16 +162,11 @@ impl MailWorker {
         }
     }
 
-    fn begin(
-        self: &Arc<Self>,
-        sending: &TaskTracker,
-        mail: LeasedMail,
-        slot: OwnedSemaphorePermit,
-    ) {
+    fn begin(self: &Arc<Self>, sending: &TaskTracker, handed: Handed) {
         let worker = Arc::clone(self);
         sending.spawn(async move {
-            worker.send(&mail).await;
-            worker.dispatch.give_back(slot);
+            worker.send(&handed.mail, handed.code_of).await;
+            worker.dispatch.give_back(handed.slot);
         });
     }
 
@@ -169,10 +188,10 @@ impl MailWorker {
 
     /// One mail, from lease to end. A store that fails here costs no mail: the lease ends, and
     /// the mail falls due again.
-    async fn send(&self, mail: &LeasedMail) {
+    async fn send(&self, mail: &LeasedMail, code_of: Option<Box<Claim>>) {
         let (over, lost) = (CancellationToken::new(), CancellationToken::new());
         let attempt = async {
-            let fate = lost.run_until_cancelled(self.attempt(mail)).await;
+            let fate = lost.run_until_cancelled(self.attempt(mail, code_of)).await;
             over.cancel();
             fate
         };
@@ -226,15 +245,26 @@ impl MailWorker {
         }
     }
 
-    async fn attempt(&self, mail: &LeasedMail) -> Result<Fate, StoreError> {
+    async fn prepare(&self, mail: &LeasedMail) -> Result<Outgoing, StoreError> {
         let rules = MailRules {
             ledger: self.keys.address_ledger(&mail.address),
             code_ttl: self.code_ttl(),
-            delivery_limit: Span::from_std(self.pace.relay.delivery).unwrap_or(self.code_ttl()),
+            delivery_limit: self.pace.delivery_limit(),
             quiet: Span::seconds(QUIET_SECONDS),
             notices_per_day: self.notices_per_day,
         };
-        let outgoing = self.store.prepare_mail(mail, &rules).await?;
+        self.store.prepare_mail(mail, &rules).await
+    }
+
+    async fn attempt(
+        &self,
+        mail: &LeasedMail,
+        code_of: Option<Box<Claim>>,
+    ) -> Result<Fate, StoreError> {
+        let outgoing = match code_of {
+            Some(claim) => Outgoing::Code(claim),
+            None => self.prepare(mail).await?,
+        };
         let told = matches!(outgoing, Outgoing::AlreadyRegistered { .. });
         let (letter, claim) = match outgoing {
             Outgoing::Nothing => return Ok(Fate::Settled),

@@ -122,8 +122,12 @@ impl Registration {
             })
             .await?;
         match &mut registered {
-            Registered::Claimed { mail, .. } => match (slot, mail.take()) {
-                (Some(slot), Some(mail)) => slot.hand_over(mail),
+            Registered::Claimed {
+                claim,
+                mail,
+                is_code,
+            } => match (slot, mail.take()) {
+                (Some(slot), Some(mail)) => slot.hand_over(mail, is_code.then(|| claim.clone())),
                 _ => self.dispatch.ring(),
             },
             _ if strangers_wait_until.is_none() => self.budgets.was_no_stranger(network),

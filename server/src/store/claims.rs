@@ -14,7 +14,7 @@ use super::budgets::{
     AddressLedger, Budget, LONG_CODE_DIGITS, LONG_CODES_FOR, Limited, LimitedRow, budget_waits,
     end_if_limited, is_stopped, ledger_wait, refund_budgets, spend_budgets, spend_ledger, wanted,
 };
-use super::outbox::LeasedMail;
+use super::outbox::{Lease, LeasedMail};
 use super::{ClaimId, Store, StoreError, vars};
 
 /// One attempt to get an account.
@@ -99,9 +99,9 @@ pub struct Registering<'a> {
     pub spending: Spending<'a>,
     /// When everybody together may make new claims again; `None`: now.
     pub strangers_wait_until: Option<DateTime<Utc>>,
-    /// How long this process, which will send it at once, takes its mail on for; `None`: it waits
-    /// for whoever looks into the outbox.
-    pub lease: Option<Duration>,
+    /// How this process, which will send it at once, takes its mail on; `None`: it waits for
+    /// whoever looks into the outbox.
+    pub lease: Option<Lease>,
     /// Whether an address that is verified gets no claim but the answer that it is.
     pub reveal_existing: bool,
 }
@@ -128,6 +128,8 @@ pub enum Registered {
     Claimed {
         claim: Box<Claim>,
         mail: Option<LeasedMail>,
+        /// Whether the leased mail is the claim's code, as [`Store::prepare_mail`] would say now.
+        is_code: bool,
     },
     /// The address is verified, and `reveal_existing` was asked for; only budgets were spent.
     Taken,
@@ -204,7 +206,7 @@ const REGISTER: &str = concat!(
     ";
     LET $live = $old != NONE AND $old.attempts_left > 0 AND $old.code_expires_at > $now
         AND !($long AND $old.digits < $long_digits);
-    UPSERT ONLY $claim CONTENT {
+    LET $made = (UPSERT ONLY $claim CONTENT {
         address: $address,
         key: $key,
         typed_address: $typed_address,
@@ -225,15 +227,14 @@ const REGISTER: &str = concat!(
         handle: $handle,
         language: $language,
         disowned: $was_disowned AND $stopped
-    };
-    UPSERT ONLY $outbox SET address = $address, key = $key, ticket = rand::id(),
+    });
+    LET $mail = (UPSERT ONLY $outbox SET address = $address, key = $key, ticket = rand::id(),
         telling = telling ?? false, tries = IF $leased { 1 } ELSE { 0 }, due_at = $due_at,
-        queued_at = $now;
+        queued_at = $now);
     RETURN {
-        claim: (SELECT * FROM ONLY $claim),
-        mail: IF $leased {
-            (SELECT address, key, ticket, tries, queued_at FROM ONLY $outbox)
-        }
+        claim: $made,
+        mail: IF $leased { $mail },
+        is_code: $leased AND !$taken AND !$stopped AND $made.code_expires_at >= $under_way_until
     }
 }"
 );
@@ -340,6 +341,7 @@ struct RegisterRow {
     limited: Option<LimitedRow>,
     claim: Option<Claim>,
     mail: Option<LeasedMail>,
+    is_code: Option<bool>,
 }
 
 #[derive(SurrealValue)]
@@ -368,6 +370,7 @@ impl Store {
     /// When the store fails; then nothing is recorded.
     pub async fn register(&self, claim: Registering<'_>) -> Result<Registered, StoreError> {
         let now = self.clock.now();
+        let lease = claim.lease.unwrap_or_default();
         let mut variables = vars([
             ("account", account_id(&claim.id.address).into_value()),
             ("claim", claim.id.claim().into_value()),
@@ -379,10 +382,8 @@ impl Store {
             ),
             ("now", now.into_value()),
             ("leased", claim.lease.is_some().into_value()),
-            (
-                "due_at",
-                (now + claim.lease.unwrap_or_default()).into_value(),
-            ),
+            ("due_at", (now + lease.lasts).into_value()),
+            ("under_way_until", (now + lease.delivery_limit).into_value()),
             ("address", claim.id.address.clone().into_value()),
             ("key", claim.id.key.clone().into_value()),
             ("typed_address", claim.email.typed().into_value()),
@@ -400,6 +401,7 @@ impl Store {
             (None, Some(claim)) => Registered::Claimed {
                 claim: Box::new(claim),
                 mail: row.mail,
+                is_code: row.is_code.unwrap_or(false),
             },
             (None, None) => Registered::Taken,
         })

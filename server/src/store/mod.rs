@@ -43,7 +43,7 @@ pub use accounts::Account;
 pub use budgets::{AddressLedger, Budget, BudgetKind, Limited};
 pub use claims::{Claim, Guess, GuessResult, Registered, Registering, Renewal, Renewed, Spending};
 pub use one_address::{Deleted, OneAddress};
-pub use outbox::{LeasedMail, MailRules, OutboxDepth, Outgoing};
+pub use outbox::{Lease, LeasedMail, MailRules, OutboxDepth, Outgoing};
 pub use restore::{Restore, RestoreError};
 pub use rows::{Row, RowError};
 pub use schema::{NewerSchema, known_schema};

@@ -9,6 +9,15 @@ use super::budgets::{LONG_CODE_DIGITS, is_stopped, ledger_id};
 use super::claims::{Claim, language};
 use super::{ClaimId, Store, StoreError, vars};
 
+/// How a mail is taken on.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Lease {
+    /// After this somebody else takes it on, unless the lease is kept.
+    pub lasts: Duration,
+    /// How long the mail may be under way: its code must not die meanwhile.
+    pub delivery_limit: Duration,
+}
+
 /// A mail that this process has taken on until its lease ends.
 #[derive(Clone, Debug, SurrealValue)]
 pub struct LeasedMail {

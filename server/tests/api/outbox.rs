@@ -199,7 +199,7 @@ async fn several_workers_send_each_mail_once() {
                 .unwrap()
                 .keys(),
             clock: app.clock(),
-            dispatch: Arc::new(Dispatch::new(pace.lease, health.clone(), app.clock())),
+            dispatch: Arc::new(Dispatch::new(pace.lease(), health.clone(), app.clock())),
             health,
             counters: Arc::new(MailCounters::default()),
             pace,

@@ -161,10 +161,29 @@ impl<'a> Play<'a> {
             Step::Pass(seconds) => story.pass(seconds),
             Step::Register { who, password } => {
                 let password = secret(password_of(who, password));
+                // One of them has a worker that is free, and sends it at once.
+                let mut handed = match number % instances.len() {
+                    0 => Some(instance.dispatch.attend().await),
+                    _ => None,
+                };
                 let outcome = instance
                     .register(&self.email, password, Language::En, network_of(who))
                     .await;
                 assert!(matches!(outcome.unwrap(), RegisterOutcome::Accepted { .. }));
+                if let Some(Ok(handed)) = handed.as_mut().map(|handed| handed.try_recv()) {
+                    let outgoing = self.prepare(&handed.mail).await;
+                    if let Some(known) = handed.code_of {
+                        let Outgoing::Code(claim) = &outgoing else {
+                            panic!("it is no code");
+                        };
+                        let facts = |claim: &Claim| {
+                            let code = (claim.seed.clone(), claim.delivery, claim.digits);
+                            (code, claim.attempts_left, claim.code_expires_at)
+                        };
+                        assert_eq!(facts(&known), facts(claim));
+                    }
+                    self.deliver(&handed.mail, outgoing).await;
+                }
             }
             Step::Resend { who, password } => {
                 let id = self.claim(password_of(who, password)).await;
@@ -175,39 +194,8 @@ impl<'a> Play<'a> {
                     if mail.address != self.email.canonical() {
                         continue; // Of an earlier play.
                     }
-                    let rules = mail_rules(&mail.address);
-                    let outgoing = story.store.prepare_mail(&mail, &rules).await.unwrap();
-                    let (told, claim) = match outgoing {
-                        Outgoing::Nothing => continue,
-                        Outgoing::Code(claim) => {
-                            let code = code_of(&SecretKeys::derive(&[9; 32]), &claim).unwrap();
-                            assert!(claim.is_live(story.clock.now()), "a dead code was mailed");
-                            assert!(
-                                self.won_by.is_none() && !self.guessed,
-                                "a code was mailed for an account that stands"
-                            );
-                            let now = story.clock.now();
-                            let strangers = [2, 3].map(|password| PASSWORDS[password]);
-                            for password in strangers {
-                                let is_theirs = self.claim(password).await.key == claim.key;
-                                let is_stopped =
-                                    self.stopped_until.is_some_and(|until| now < until);
-                                assert!(!(is_theirs && is_stopped), "mail that was stopped");
-                            }
-                            let link =
-                                DisownToken::of(&SecretKeys::derive(&[9; 32]), &claim).unwrap();
-                            self.mailbox.insert(claim.key.clone(), (code, link));
-                            (false, claim)
-                        }
-                        Outgoing::AlreadyRegistered { claim, .. } => (true, claim),
-                        Outgoing::Silence { claim, .. } => (false, claim),
-                    };
-                    let ttl = TimeDelta::seconds(60);
-                    story
-                        .store
-                        .mail_taken(&mail, &claim, ttl, told)
-                        .await
-                        .unwrap();
+                    let outgoing = self.prepare(&mail).await;
+                    self.deliver(&mail, outgoing).await;
                 }
             }
             Step::Disown { password } => {
@@ -257,6 +245,43 @@ impl<'a> Play<'a> {
                 }
             }
         }
+    }
+
+    async fn prepare(&self, mail: &LeasedMail) -> Outgoing {
+        let rules = mail_rules(&mail.address);
+        let prepared = self.stage.story.store.prepare_mail(mail, &rules).await;
+        prepared.unwrap()
+    }
+
+    /// The relay takes it, and whoever has the mailbox reads it.
+    async fn deliver(&mut self, mail: &LeasedMail, outgoing: Outgoing) {
+        let story = &self.stage.story;
+        let (told, claim) = match outgoing {
+            Outgoing::Nothing => return,
+            Outgoing::Code(claim) => {
+                let code = code_of(&SecretKeys::derive(&[9; 32]), &claim).unwrap();
+                assert!(claim.is_live(story.clock.now()), "a dead code was mailed");
+                assert!(
+                    self.won_by.is_none() && !self.guessed,
+                    "a code was mailed for an account that stands"
+                );
+                let now = story.clock.now();
+                let strangers = [2, 3].map(|password| PASSWORDS[password]);
+                for password in strangers {
+                    let is_theirs = self.claim(password).await.key == claim.key;
+                    let is_stopped = self.stopped_until.is_some_and(|until| now < until);
+                    assert!(!(is_theirs && is_stopped), "mail that was stopped");
+                }
+                let link = DisownToken::of(&SecretKeys::derive(&[9; 32]), &claim).unwrap();
+                self.mailbox.insert(claim.key.clone(), (code, link));
+                (false, claim)
+            }
+            Outgoing::AlreadyRegistered { claim, .. } => (true, claim),
+            Outgoing::Silence { claim, .. } => (false, claim),
+        };
+        let ttl = TimeDelta::seconds(60);
+        let taken = story.store.mail_taken(mail, &claim, ttl, told).await;
+        taken.unwrap();
     }
 
     /// Whatever came before, the owner gets in.

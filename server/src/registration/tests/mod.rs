@@ -10,14 +10,15 @@ use chrono::{DateTime, TimeDelta, Utc};
 use latchkey_app::domain::{EmailAddress, Password, VerificationCode};
 use latchkey_app::language::Language;
 use tempfile::TempDir;
+use tokio::sync::mpsc::UnboundedReceiver as Receiver;
 
 use super::*;
 use crate::clock::Clock;
 use crate::config::DatabaseConfig;
 use crate::entropy::SystemEntropy;
-use crate::mail::Dispatch;
+use crate::mail::{Dispatch, Handed};
 use crate::network::ClientNetwork;
-use crate::store::{Claim, LeasedMail, MailRules, Outgoing};
+use crate::store::{Claim, Lease, LeasedMail, MailRules, Outgoing};
 
 struct ManualClock(Mutex<DateTime<Utc>>);
 
@@ -85,7 +86,10 @@ impl Story {
             settings: Settings::from_config(config),
             former_parameters: Vec::new(),
             dispatch: Arc::new(Dispatch::new(
-                TimeDelta::seconds(8),
+                Lease {
+                    lasts: TimeDelta::seconds(8),
+                    delivery_limit: TimeDelta::seconds(45),
+                },
                 Arc::default(),
                 clock.clone(),
             )),
@@ -308,6 +312,30 @@ async fn a_code_does_not_die_while_its_mail_is_under_way() {
     // Signing up once more repeats it, so the relay is not handed a code that was replaced.
     let (again, _) = story.register("testpassword").await;
     assert_eq!(again.delivery, first.delivery);
+}
+
+#[tokio::test]
+async fn a_mail_that_leaves_with_its_sign_up_is_known_to_be_its_code_or_is_looked_at_again() {
+    let story = Story::hiding_accounts().await;
+    let mut handed = story.registration.dispatch.attend().await;
+    let code_of = async |handed: &mut Receiver<Handed>| {
+        let (claim, code) = story.register("testpassword").await;
+        let known = handed.try_recv().unwrap().code_of;
+        (known.map(|known| known.code_expires_at), claim, code)
+    };
+    let (known, first, _) = code_of(&mut handed).await;
+    assert_eq!(known, Some(first.code_expires_at));
+    story.pass(15);
+    let (known, again, _) = code_of(&mut handed).await;
+    assert_eq!(known, Some(first.code_expires_at));
+    assert_eq!(again.delivery, first.delivery);
+    // From here on it could die on its way.
+    story.pass(1);
+    let (known, again, code) = code_of(&mut handed).await;
+    assert_eq!((known, again.delivery), (None, first.delivery));
+    assert_eq!(story.verify("testpassword", &code).await, verified());
+    // To the owner, or to nobody.
+    assert_eq!(code_of(&mut handed).await.0, None);
 }
 
 #[tokio::test]
