@@ -138,7 +138,7 @@ impl Bench {
         let mut sizes = vec![full];
         while !server.has_logged("expired rows removed") {
             let began = Instant::now();
-            assert_eq!(crowd.act(Deed::SignUp).await, 200);
+            assert_eq!(crowd.act(Deed::SignUp).await.status, 200);
             during.push(milliseconds(began.elapsed()));
             if during.len() % 100 == 0 {
                 sizes.push(mebibytes(&data));

@@ -47,7 +47,7 @@ const LOG_INTERVAL: Duration = Duration::from_millis(250);
 /// longer than that took nothing is removed: sign-ups come first.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(60);
 const SWEEP_ROWS: u32 = 50;
-const SWEEP_PAUSE: u32 = 3;
+const SWEEP_PAUSE: u32 = 1;
 
 /// Time and randomness, which a test brings itself, and how long anybody waits for others.
 pub struct World {

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
-use super::exchange::Target;
+use super::exchange::{Answer, Target};
 use super::milliseconds;
 use super::relay::Relay;
 
@@ -46,6 +46,31 @@ pub enum Deed {
     VerifiedByPages,
 }
 
+/// What a client that is told to come back does.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Patience {
+    /// Comes back at once.
+    Nought,
+    /// Comes back when it is told to.
+    AsTold,
+}
+
+/// The answer that a deed ended with. `200` means that all of it succeeded.
+#[derive(Clone, Copy)]
+pub struct End {
+    pub status: u16,
+    retry_after: Option<Duration>,
+}
+
+impl From<Answer> for End {
+    fn from(answer: Answer) -> Self {
+        Self {
+            status: answer.status,
+            retry_after: answer.retry_after(),
+        }
+    }
+}
+
 /// Somebody new each time.
 pub struct Crowd {
     pub target: Target,
@@ -67,8 +92,7 @@ impl Crowd {
         format!("somebody{number}@example.com")
     }
 
-    /// The status of the last answer. `200` means that all of it succeeded.
-    pub async fn act(&self, deed: Deed) -> u16 {
+    pub async fn act(&self, deed: Deed) -> End {
         let outcome = match deed {
             Deed::SignUp => self.sign_up(&self.somebody()).await,
             Deed::Verified => self.verified().await,
@@ -77,27 +101,27 @@ impl Crowd {
         outcome.expect("the server answers")
     }
 
-    pub async fn sign_up(&self, email: &str) -> std::io::Result<u16> {
+    pub async fn sign_up(&self, email: &str) -> std::io::Result<End> {
         let body = format!("email={email}&password=testpassword");
-        Ok(self.target.post("/register", "", &body).await?.status)
+        Ok(self.target.post("/register", "", &body).await?.into())
     }
 
-    async fn verified(&self) -> std::io::Result<u16> {
+    async fn verified(&self) -> std::io::Result<End> {
         let email = self.somebody();
         let mail = self.postbox.wait_for(&email);
-        let status = self.sign_up(&email).await?;
-        if status != 200 {
-            return Ok(status);
+        let end = self.sign_up(&email).await?;
+        if end.status != 200 {
+            return Ok(end);
         }
         let code = tokio::time::timeout(PATIENCE, mail).await.unwrap().unwrap();
         self.verify(&email, &code).await
     }
 
-    async fn verify(&self, email: &str, code: &str) -> std::io::Result<u16> {
+    async fn verify(&self, email: &str, code: &str) -> std::io::Result<End> {
         let credentials = base64(format!("{email}:testpassword").as_bytes());
         let header = format!("\r\nAuthorization: Basic {credentials}");
         let body = format!("verification_code={code}");
-        Ok(self.target.post("/verify", &header, &body).await?.status)
+        Ok(self.target.post("/verify", &header, &body).await?.into())
     }
 
     /// One after the other: how long so many sign-ups take, and their verifications.
@@ -107,18 +131,18 @@ impl Crowd {
             let email = self.somebody();
             let mail = self.postbox.wait_for(&email);
             let began = Instant::now();
-            assert_eq!(self.sign_up(&email).await.unwrap(), 200);
+            assert_eq!(self.sign_up(&email).await.unwrap().status, 200);
             times[0].push(milliseconds(began.elapsed()));
             let code = tokio::time::timeout(PATIENCE, mail).await.unwrap().unwrap();
             let began = Instant::now();
-            assert_eq!(self.verify(&email, &code).await.unwrap(), 200);
+            assert_eq!(self.verify(&email, &code).await.unwrap().status, 200);
             times[1].push(milliseconds(began.elapsed()));
         }
         times
     }
 
     /// As a browser without JavaScript does: three pages and two posts.
-    async fn verified_by_pages(&self) -> std::io::Result<u16> {
+    async fn verified_by_pages(&self) -> std::io::Result<End> {
         let email = self.somebody();
         let page =
             |path: &str, cookie: &str| format!("GET {path} HTTP/1.1\r\nAccept: text/html{cookie}");
@@ -128,7 +152,7 @@ impl Crowd {
         let body = format!("email={email}&password=testpassword");
         let answer = self.target.post("/register", posting, &body).await?;
         if answer.status != 303 {
-            return Ok(answer.status);
+            return Ok(answer.into());
         }
         let cookie = format!("\r\nCookie: {}", answer.cookie().expect("a session"));
         let answer = self.target.ask(&page("/verify", &cookie), "").await?;
@@ -152,14 +176,14 @@ impl Crowd {
         let posting = format!("{posting}{cookie}");
         let answer = self.target.post("/verify", &posting, &body).await?;
         if answer.status != 303 {
-            return Ok(answer.status);
+            return Ok(answer.into());
         }
         let cookie = format!("\r\nCookie: {}", answer.cookie().expect("a session"));
         Ok(self
             .target
             .ask(&page("/welcome", &cookie), "")
             .await?
-            .status)
+            .into())
     }
 }
 
@@ -179,6 +203,7 @@ pub async fn closed_loop(
     crowd: &Arc<Crowd>,
     deed: Deed,
     clients: usize,
+    patience: Patience,
     duration: Duration,
 ) -> Outcome {
     let mut workers = JoinSet::new();
@@ -189,7 +214,11 @@ pub async fn closed_loop(
             let mut outcome = Outcome::default();
             while started.elapsed() < duration {
                 let began = Instant::now();
-                outcome.count(crowd.act(deed).await, began);
+                let end = crowd.act(deed).await;
+                outcome.count(end.status, began);
+                if let (Patience::AsTold, Some(pause)) = (patience, end.retry_after) {
+                    tokio::time::sleep(pause).await;
+                }
             }
             outcome
         });
@@ -211,7 +240,7 @@ pub async fn open_loop(crowd: &Arc<Crowd>, per_second: f64, duration: Duration) 
         let crowd = crowd.clone();
         workers.spawn(async move {
             let (mut outcome, began) = (Outcome::default(), Instant::now());
-            outcome.count(crowd.act(Deed::SignUp).await, began);
+            outcome.count(crowd.act(Deed::SignUp).await.status, began);
             outcome
         });
     }

@@ -2,6 +2,7 @@
 //! server share the machine.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
@@ -91,14 +92,24 @@ async fn exchange(
 }
 
 impl Answer {
-    /// The session's cookie, if it sets one: what a browser would send back.
-    pub fn cookie(&self) -> Option<&str> {
+    /// When to come back, where it says so.
+    pub fn retry_after(&self) -> Option<Duration> {
+        let seconds = self.header("retry-after")?.parse().ok()?;
+        Some(Duration::from_secs(seconds))
+    }
+
+    fn header(&self, wanted: &str) -> Option<&str> {
         self.head.lines().find_map(|line| {
             let (name, value) = line.split_once(": ")?;
-            let is_session =
-                name.eq_ignore_ascii_case("set-cookie") && value.starts_with("__Host-latchkey=");
-            is_session.then(|| value.split(';').next().unwrap_or(value))
+            name.eq_ignore_ascii_case(wanted).then_some(value)
         })
+    }
+
+    /// The session's cookie, if it sets one: what a browser would send back.
+    pub fn cookie(&self) -> Option<&str> {
+        let cookie = self.header("set-cookie")?;
+        let is_session = cookie.starts_with("__Host-latchkey=");
+        is_session.then(|| cookie.split(';').next().unwrap_or(cookie))
     }
 }
 
