@@ -72,6 +72,7 @@ pub struct Load {
     workers: JoinSet<Done>,
     stop: Arc<AtomicBool>,
     acknowledged: Arc<Notify>,
+    dark: Arc<AtomicBool>,
 }
 
 /// What one worker saw.
@@ -95,6 +96,7 @@ impl Load {
     pub fn start(server: &impl Served, name: &str, workers: usize) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let acknowledged = Arc::new(Notify::new());
+        let dark = Arc::new(AtomicBool::new(false));
         let mut running = JoinSet::new();
         // More than there are places for take turns.
         let client = if workers > 16 {
@@ -109,14 +111,22 @@ impl Load {
             let client = client.clone();
             let url = server.url().to_owned();
             let name = format!("{name}.{worker}");
-            let (stop, acknowledged) = (stop.clone(), acknowledged.clone());
-            running.spawn(async move { work(&client, &url, &name, &stop, &acknowledged).await });
+            let (stop, acknowledged, dark) = (stop.clone(), acknowledged.clone(), dark.clone());
+            running.spawn(
+                async move { work(&client, &url, &name, &stop, &acknowledged, &dark).await },
+            );
         }
         Self {
             workers: running,
             stop,
             acknowledged,
+            dark,
         }
+    }
+
+    /// From now on no answer counts: with the power, the machine that sends it is gone.
+    pub fn is_in_the_dark(&self) {
+        self.dark.store(true, Ordering::SeqCst);
     }
 
     /// Until something is acknowledged from now on, and then so much longer.
@@ -160,14 +170,16 @@ async fn work(
     name: &str,
     stop: &AtomicBool,
     acknowledged: &Notify,
+    dark: &AtomicBool,
 ) -> Done {
+    let heard = |answer: Option<Answer>| answer.filter(|_| !dark.load(Ordering::SeqCst));
     let mut done = Done::default();
     for number in 0.. {
         if stop.load(Ordering::SeqCst) {
             break;
         }
         let email = format!("{name}.{number}@bar.com");
-        let Some(answer) = post(register(client, url, &email)).await else {
+        let Some(answer) = heard(post(register(client, url, &email)).await) else {
             break;
         };
         match answer.status.as_u16() {
@@ -191,7 +203,7 @@ async fn work(
             person.account = Account::Later;
         } else if number % 4 != 1 {
             person.account = Account::Unknown;
-            let answer = post(verify(client, url, &person.email, &person.code)).await;
+            let answer = heard(post(verify(client, url, &person.email, &person.code)).await);
             match answer.as_ref().map(|answer| answer.status.as_u16()) {
                 Some(200) => {
                     person.account = Account::Made;
