@@ -49,7 +49,8 @@ test.describe('before the page has come to life', { tag: '@with-javascript' }, (
 
   test('whoever skips to the content and writes goes on writing', async ({ context, page, visitor }) => {
     const release = await holdBack(context, '**/pkg/*.{js,wasm}');
-    await page.goto('/register', { waitUntil: 'commit' });
+    // Once it has read the whole document, the browser goes to where the address points, once more.
+    await page.goto('/register', { waitUntil: 'domcontentloaded' });
     await expect(visitor.email).toBeVisible();
     await page.keyboard.press('Tab');
     await page.keyboard.press('Enter');
