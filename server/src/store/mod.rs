@@ -390,6 +390,43 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn whatever_walks_through_rows_follows_an_index_and_stops_at_its_limit() {
+        macro_rules! walk {
+            ($rest:literal) => {
+                concat!(
+                    "{ RETURN (SELECT * FROM ",
+                    $rest,
+                    " LIMIT 5 EXPLAIN FULL) }"
+                )
+            };
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let clock = Arc::new(crate::clock::SystemClock);
+        let store = Store::open(&DatabaseConfig::default(), folder.path(), clock).await;
+        let store = store.unwrap();
+        for walk in [
+            walk!("claim WHERE expires_at >= $from AND expires_at <= $now"),
+            walk!("session WHERE expires_at >= $from AND expires_at <= $now"),
+            walk!("budget WHERE full_at >= $from AND full_at <= $now"),
+            walk!("address_ledger WHERE expires_at >= $from AND expires_at <= $now"),
+            walk!("outbox WHERE due_at > $now"),
+            walk!("outbox WHERE due_at <= $now ORDER BY due_at"),
+            walk!("claim WHERE handle = $handle"),
+        ] {
+            let now = store.clock.now();
+            let values = vars([
+                ("now", now.into_value()),
+                ("from", (now - chrono::Duration::days(1)).into_value()),
+                ("handle", "0123456789abcdef".into_value()),
+            ]);
+            let plan = store.run::<Value>(walk, values).await.unwrap();
+            let plan = plan.into_json_value().to_string();
+            assert!(plan.contains("Iterate Index"), "{walk}: {plan}");
+            assert!(plan.contains("CancelOnLimit"), "{walk}: {plan}");
+        }
+    }
+
+    #[tokio::test]
     async fn whoever_waits_for_a_turn_is_not_told_that_the_engine_is_silent() {
         let folder = tempfile::tempdir().unwrap();
         let clock = Arc::new(crate::clock::SystemClock);
