@@ -57,9 +57,6 @@ async fn main() {
     bench.figures.save();
 }
 
-/// What this row is called.
-const COMING_BACK_AS_TOLD: &str = "sign-ups, coming back as told";
-
 struct Bench {
     folder: tempfile::TempDir,
     /// Of each measurement.
@@ -85,32 +82,38 @@ impl Bench {
     }
 
     async fn throughput(&mut self, bare: f64) {
+        use Deed::{SignUp, Verified, VerifiedByPages};
+        use Patience::{AsTold, Nought};
         let rows = [
-            ("sign-ups", Deed::SignUp, "off", &[16, 64, 256][..]),
-            (COMING_BACK_AS_TOLD, Deed::SignUp, "off", &[256]),
-            ("sign-ups, TLS", Deed::SignUp, "self-signed", &[64]),
-            ("verified over the API", Deed::Verified, "off", &[16]),
+            ("sign-ups", SignUp, Nought, "off", &[16, 64, 256][..]),
+            (
+                "sign-ups, coming back as told",
+                SignUp,
+                AsTold,
+                "off",
+                &[256],
+            ),
+            ("sign-ups, TLS", SignUp, Nought, "self-signed", &[64]),
+            ("verified over the API", Verified, Nought, "off", &[16]),
             (
                 "verified over the API, TLS",
-                Deed::Verified,
+                Verified,
+                Nought,
                 "self-signed",
                 &[16],
             ),
             (
                 "verified over the pages",
-                Deed::VerifiedByPages,
+                VerifiedByPages,
+                Nought,
                 "off",
                 &[16],
             ),
         ];
         self.figures
             .title("Throughput, a new connection for each request");
-        for (name, deed, tls, clients) in rows {
+        for (name, deed, patience, tls, clients) in rows {
             let (mut server, _relay, crowd) = self.server(name, tls, &[]);
-            let patience = match name {
-                COMING_BACK_AS_TOLD => Patience::AsTold,
-                _ => Patience::Nought,
-            };
             for &clients in clients {
                 let outcome = closed_loop(&crowd, deed, clients, patience, self.duration).await;
                 let what = format!("{name}, {clients} clients");

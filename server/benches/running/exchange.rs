@@ -94,12 +94,12 @@ async fn exchange(
 impl Answer {
     /// When to come back, where it says so.
     pub fn retry_after(&self) -> Option<Duration> {
-        let seconds = self.header("retry-after")?.parse().ok()?;
+        let seconds = self.headers("retry-after").next()?.parse().ok()?;
         Some(Duration::from_secs(seconds))
     }
 
-    fn header(&self, wanted: &str) -> Option<&str> {
-        self.head.lines().find_map(|line| {
+    fn headers(&self, wanted: &str) -> impl Iterator<Item = &str> {
+        self.head.lines().filter_map(move |line| {
             let (name, value) = line.split_once(": ")?;
             name.eq_ignore_ascii_case(wanted).then_some(value)
         })
@@ -107,9 +107,9 @@ impl Answer {
 
     /// The session's cookie, if it sets one: what a browser would send back.
     pub fn cookie(&self) -> Option<&str> {
-        let cookie = self.header("set-cookie")?;
-        let is_session = cookie.starts_with("__Host-latchkey=");
-        is_session.then(|| cookie.split(';').next().unwrap_or(cookie))
+        let session = |cookie: &&str| cookie.starts_with("__Host-latchkey=");
+        let cookie = self.headers("set-cookie").find(session)?;
+        Some(cookie.split(';').next().unwrap_or(cookie))
     }
 }
 
