@@ -53,7 +53,10 @@ impl Remembered {
     /// Remembers this, under a new id where rights change: an id that somebody planted or saw
     /// before gains nothing (OWASP ASVS 5.0 7.2.4).
     pub async fn keep(&self, session: &Session) -> Result<(), Problem> {
-        session.cycle_id().await.map_err(failed)?;
+        // One that begins with this answer has an id that nobody knows.
+        if session.id().is_some() {
+            session.cycle_id().await.map_err(failed)?;
+        }
         session.insert(KEY, self).await.map_err(failed)
     }
 
