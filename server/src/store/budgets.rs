@@ -85,8 +85,15 @@ pub struct AddressLedger {
 }
 
 impl AddressLedger {
-    pub(super) fn variables(&self, now: DateTime<Utc>) -> [(&'static str, Value); 9] {
+    pub(super) fn variables(&self, now: DateTime<Utc>) -> [(&'static str, Value); 10] {
+        let nothing_noted = Noted {
+            mails: Vec::new(),
+            next_mail: now,
+            long: false,
+            stopped: false,
+        };
         [
+            ("nothing_noted", nothing_noted.into_value()),
             ("ledger", ledger_id(&self.digest).into_value()),
             ("site", self.site.clone().into_value()),
             ("max_mails", i64::from(self.mails).into_value()),
@@ -101,6 +108,19 @@ impl AddressLedger {
             ("ahead", (now + CLOCKS_DIFFER).into_value()),
         ]
     }
+}
+
+/// What the ledger of an address says.
+#[derive(SurrealValue)]
+struct Noted {
+    /// Of the last day.
+    mails: Vec<Value>,
+    /// When there may be another.
+    next_mail: DateTime<Utc>,
+    /// Whether its codes are long.
+    long: bool,
+    /// Whether its owner has stopped the mail of this site.
+    stopped: bool,
 }
 
 /// What happened later than this was written by a clock that ran ahead, and does not count.
@@ -129,26 +149,35 @@ macro_rules! budget_waits {
 
 /// Reads the ledger, and adds when the address may be sent another mail. Of those that its owner
 /// has stopped, each site counts its own, so that it learns nothing, and nobody else does.
+///
+/// What it says is `$noted` from here on (see [`Noted`]). Mostly it says nothing, which costs nothing
+/// to evaluate.
 macro_rules! ledger_wait {
     () => {
         "
     LET $record = (SELECT * FROM ONLY $ledger);
-    LET $mails = ($record.mails ?? [])[WHERE at > $day_ago AND at < $ahead];
-    LET $stopped_sites = ($record.stopped ?? [])[WHERE until > $now].site;
-    LET $counted = $mails[WHERE site = $site OR site NOT IN $stopped_sites];
-    LET $own = $mails[WHERE site = $site];
-    LET $next_mail = time::max([
-        IF array::len($counted) >= $max_mails {
-            $counted[array::len($counted) - $max_mails].at + 1d
-        } ELSE { $now },
-        IF array::len($own) >= $max_mails_per_site {
-            $own[array::len($own) - $max_mails_per_site].at + 1d
-        } ELSE { $now }
-    ]);
+    LET $noted = IF $record = NONE { $nothing_noted } ELSE {
+        LET $mails = ($record.mails ?? [])[WHERE at > $day_ago AND at < $ahead];
+        LET $stopped_sites = ($record.stopped ?? [])[WHERE until > $now].site;
+        LET $counted = $mails[WHERE site = $site OR site NOT IN $stopped_sites];
+        LET $own = $mails[WHERE site = $site];
+        {
+            mails: $mails,
+            next_mail: time::max([
+                IF array::len($counted) >= $max_mails {
+                    $counted[array::len($counted) - $max_mails].at + 1d
+                } ELSE { $now },
+                IF array::len($own) >= $max_mails_per_site {
+                    $own[array::len($own) - $max_mails_per_site].at + 1d
+                } ELSE { $now }
+            ]),
+            long: ($record.long_codes_until ?? $now) > $now,
+            stopped: $site IN $stopped_sites
+        }
+    };
     LET $waits = IF $counts {
-        array::append($waits, { kind: 'address_mails', until: $next_mail })
-    } ELSE { $waits };
-    LET $long = ($record.long_codes_until ?? $now) > $now;"
+        array::append($waits, { kind: 'address_mails', until: $noted.next_mail })
+    } ELSE { $waits };"
     };
 }
 
@@ -157,9 +186,11 @@ macro_rules! ledger_wait {
 macro_rules! end_if_limited {
     () => {
         "
-    LET $wait = (SELECT kind, until FROM $waits ORDER BY until DESC LIMIT 1)[0];
-    IF $wait != NONE AND $wait.until > $now {
-        RETURN { limited: { budget: $wait.kind, until: $wait.until } }
+    IF $waits != [] {
+        LET $wait = (SELECT kind, until FROM $waits ORDER BY until DESC LIMIT 1)[0];
+        IF $wait.until > $now {
+            RETURN { limited: { budget: $wait.kind, until: $wait.until } }
+        }
     };"
     };
 }
@@ -185,8 +216,8 @@ macro_rules! refund_budgets {
     };
 }
 
-/// Whether the address's owner has stopped mail that `$site` causes; after [`ledger_wait`] or
-/// whatever else has read `$record`.
+/// Whether the address's owner has stopped mail that `$site` causes; after whatever has read
+/// `$record`.
 macro_rules! is_stopped {
     ($site:literal) => {
         concat!(
@@ -203,7 +234,7 @@ macro_rules! spend_ledger {
         "
     IF $counts {
         UPSERT ONLY $ledger SET
-            mails = array::append($mails, { at: $now, site: $site }),
+            mails = array::append($noted.mails, { at: $now, site: $site }),
             notices = notices ?? [],
             wrong_codes = wrong_codes ?? [],
             expires_at = time::max([expires_at ?? $now, $now + 1d])

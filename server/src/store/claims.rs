@@ -12,7 +12,7 @@ use surrealdb::types::{
 use super::accounts::{Account, account_fields, account_id};
 use super::budgets::{
     AddressLedger, Budget, LONG_CODE_DIGITS, LONG_CODES_FOR, Limited, LimitedRow, budget_waits,
-    end_if_limited, is_stopped, ledger_wait, refund_budgets, spend_budgets, spend_ledger, wanted,
+    end_if_limited, ledger_wait, refund_budgets, spend_budgets, spend_ledger, wanted,
 };
 use super::outbox::{Lease, LeasedMail};
 use super::{ClaimId, Store, StoreError, vars};
@@ -190,52 +190,42 @@ const REGISTER: &str = concat!(
     ledger_wait!(),
     "
     LET $old = (SELECT * FROM ONLY $claim WHERE expires_at > $now);
-    LET $waits = IF $old = NONE AND $strangers_wait_until != NONE {
+    LET $waits = IF $strangers_wait_until != NONE AND $old = NONE {
         array::append($waits, { kind: 'all_sign_ups', until: $strangers_wait_until })
     } ELSE { $waits };",
     end_if_limited!(),
     spend_budgets!(),
     "
     LET $taken = record::exists($account);
-    IF $taken AND $reveal { RETURN { claim: NONE } };",
+    IF $reveal AND $taken { RETURN { claim: NONE } };",
     spend_ledger!(),
     "
-    LET $was_disowned = $old.disowned ?? false;
-    LET $stopped = ",
-    is_stopped!("$site"),
-    ";
-    LET $live = $old != NONE AND $old.attempts_left > 0 AND $old.code_expires_at > $now
-        AND !($long AND $old.digits < $long_digits);
-    LET $made = (UPSERT ONLY $claim CONTENT {
-        address: $address,
-        key: $key,
-        typed_address: $typed_address,
-        password_hash: $password_hash,
-        reference: $old.reference ?? $reference,
-        seed: IF $was_disowned AND !$stopped { $seed } ELSE { $old.seed ?? $seed },
-        delivery: IF $live { $old.delivery } ELSE { ($old.delivery ?? 0) + 1 },
-        digits: IF $live { $old.digits }
-            ELSE IF $long { math::max([$digits, $long_digits]) }
-            ELSE { $digits },
-        attempts_left: IF $live { $old.attempts_left } ELSE { $attempts },
-        mail: 'queued',
-        requested_at: $now,
-        code_expires_at: IF $live { $old.code_expires_at } ELSE { $code_expires_at },
-        created_at: $old.created_at ?? $now,
-        expires_at: $expires_at,
-        site: $site,
-        handle: $handle,
-        language: $language,
-        disowned: $was_disowned AND $stopped
+    LET $becomes = IF $old = NONE {
+        IF $noted.long { object::extend($new, { digits: $digits_if_long }) } ELSE { $new }
+    } ELSE {
+        LET $was_disowned = $old.disowned ?? false;
+        LET $live = $old.attempts_left > 0 AND $old.code_expires_at > $now
+            AND !($noted.long AND $old.digits < $long_digits);
+        object::extend($new, {
+            reference: $old.reference,
+            seed: IF $was_disowned AND !$noted.stopped { $new.seed } ELSE { $old.seed },
+            delivery: IF $live { $old.delivery } ELSE { $old.delivery + 1 },
+            digits: IF $live { $old.digits }
+                ELSE IF $noted.long { $digits_if_long }
+                ELSE { $new.digits },
+            attempts_left: IF $live { $old.attempts_left } ELSE { $new.attempts_left },
+            code_expires_at: IF $live { $old.code_expires_at } ELSE { $new.code_expires_at },
+            created_at: $old.created_at,
+            disowned: $was_disowned AND $noted.stopped
+        })
+    };
+    UPSERT $claim CONTENT $becomes RETURN NONE;
+    LET $mail = object::extend($owed, {
+        ticket: rand::id(),
+        telling: $old != NONE AND ((SELECT VALUE telling FROM ONLY $outbox) ?? false)
     });
-    LET $mail = (UPSERT ONLY $outbox SET address = $address, key = $key, ticket = rand::id(),
-        telling = telling ?? false, tries = IF $leased { 1 } ELSE { 0 }, due_at = $due_at,
-        queued_at = $now);
-    RETURN {
-        claim: $made,
-        mail: IF $leased { $mail },
-        is_code: $leased AND !$taken AND !$stopped AND $made.code_expires_at >= $under_way_until
-    }
+    UPSERT $outbox CONTENT $mail RETURN NONE;
+    RETURN { claim: $becomes, mail: $mail, taken: $taken, stopped: $noted.stopped }
 }"
 );
 
@@ -256,11 +246,11 @@ const RENEW: &str = concat!(
     spend_ledger!(),
     "
     LET $live = $old.attempts_left > 0 AND $old.code_expires_at > $now
-        AND !($long AND $old.digits < $long_digits);
+        AND !($noted.long AND $old.digits < $long_digits);
     UPDATE ONLY $claim SET
         delivery = IF $live { delivery } ELSE { delivery + 1 },
         digits = IF $live { digits }
-            ELSE IF $long { math::max([$digits, $long_digits]) }
+            ELSE IF $noted.long { $digits_if_long }
             ELSE { $digits },
         attempts_left = IF $live { attempts_left } ELSE { $attempts },
         code_expires_at = IF $live { code_expires_at } ELSE { $code_expires_at },
@@ -296,14 +286,14 @@ const GUESS: &str = concat!(
     "{",
     refund_budgets!(),
     "
-    LET $old = (SELECT * FROM ONLY $claim WHERE expires_at > $now);
     LET $record = (SELECT * FROM ONLY $ledger);
-    LET $long = ($record.long_codes_until ?? $now) > $now;
-    IF $old = NONE OR $old.seed != $seed OR $old.delivery != $delivery
-        OR $old.attempts_left <= 0 OR $old.code_expires_at <= $now
-        OR ($long AND $old.digits < $long_digits) {
+    LET $long = $record != NONE AND ($record.long_codes_until ?? $now) > $now;
+    LET $old = (SELECT * FROM ONLY $claim WHERE seed = $seed AND delivery = $delivery
+        AND attempts_left > 0 AND code_expires_at > $now AND expires_at > $now);
+    IF $old = NONE OR ($long AND $old.digits < $long_digits) {
         LET $made = (SELECT VALUE claim_key FROM ONLY $account);
-        RETURN { outcome: IF $old = NONE AND $made = $key { 'already' } ELSE { 'stale' } }
+        LET $is_gone = (SELECT VALUE key FROM ONLY $claim WHERE expires_at > $now) = NONE;
+        RETURN { outcome: IF $is_gone AND $made = $key { 'already' } ELSE { 'stale' } }
     };
     IF !$right OR ($old.disowned ?? false) OR record::exists($account) {
         UPDATE ONLY $claim SET attempts_left -= 1;
@@ -327,9 +317,9 @@ const GUESS: &str = concat!(
             touched = rand::id(),
             expires_at = time::max([expires_at ?? $now, $now + 1d])
     };
-    CREATE ONLY $account SET address = $old.address, typed_address = $old.typed_address,
-        password_hash = $renewed_hash ?? $old.password_hash, claim_key = $old.key,
-        verified_at = $now, language = $old.language;
+    CREATE $account SET address = $old.address, typed_address = $old.typed_address,
+        password_hash = $renewed_hash ?? $old.password_hash, claim_key = $key,
+        verified_at = $now, language = $old.language RETURN NONE;
     DELETE $claim;
     DELETE $outbox;
     RETURN { outcome: 'verified' }
@@ -341,7 +331,8 @@ struct RegisterRow {
     limited: Option<LimitedRow>,
     claim: Option<Claim>,
     mail: Option<LeasedMail>,
-    is_code: Option<bool>,
+    taken: Option<bool>,
+    stopped: Option<bool>,
 }
 
 #[derive(SurrealValue)]
@@ -370,7 +361,41 @@ impl Store {
     /// When the store fails; then nothing is recorded.
     pub async fn register(&self, claim: Registering<'_>) -> Result<Registered, StoreError> {
         let now = self.clock.now();
+        let rules = claim.rules;
         let lease = claim.lease.unwrap_or_default();
+        let new = Claim {
+            address: claim.id.address.clone(),
+            key: claim.id.key.clone(),
+            typed_address: claim.email.typed().to_owned(),
+            password_hash: claim.password_hash.to_owned(),
+            reference: claim.reference,
+            seed: claim.seed,
+            delivery: 1,
+            digits: rules.digits.into(),
+            attempts_left: rules.attempts.into(),
+            mail: "queued".to_owned(),
+            requested_at: now,
+            code_expires_at: now + rules.code_ttl,
+            language: Some(claim.language.tag().to_owned()),
+            disowned: Some(false),
+        };
+        let new = row(
+            new,
+            [
+                ("created_at", now.into_value()),
+                ("expires_at", (now + rules.claim_ttl).into_value()),
+                ("site", claim.spending.ledger.site.clone().into_value()),
+                ("handle", claim.id.handle().into_value()),
+            ],
+        );
+        let owed = LeasedMail {
+            address: claim.id.address.clone(),
+            key: claim.id.key.clone(),
+            ticket: String::new(),
+            tries: claim.lease.is_some().into(),
+            queued_at: now,
+        };
+        let owed = row(owed, [("due_at", (now + lease.lasts).into_value())]);
         let mut variables = vars([
             ("account", account_id(&claim.id.address).into_value()),
             ("claim", claim.id.claim().into_value()),
@@ -381,27 +406,21 @@ impl Store {
                 claim.strangers_wait_until.into_value(),
             ),
             ("now", now.into_value()),
-            ("leased", claim.lease.is_some().into_value()),
-            ("due_at", (now + lease.lasts).into_value()),
-            ("under_way_until", (now + lease.delivery_limit).into_value()),
-            ("address", claim.id.address.clone().into_value()),
-            ("key", claim.id.key.clone().into_value()),
-            ("typed_address", claim.email.typed().into_value()),
-            ("password_hash", claim.password_hash.into_value()),
-            ("handle", claim.id.handle().into_value()),
-            ("language", claim.language.tag().into_value()),
-            ("seed", claim.seed.into_value()),
-            ("reference", claim.reference.into_value()),
+            ("new", new),
+            ("owed", owed),
+            ("long_digits", LONG_CODE_DIGITS.into_value()),
+            ("digits_if_long", rules.digits_if_long().into_value()),
         ]);
-        variables.extend(claim.rules.variables(now));
         variables.extend(claim.spending.variables(now));
         let row: RegisterRow = self.run(REGISTER, variables).await?;
         Ok(match (row.limited, row.claim) {
             (Some(limited), _) => Registered::Limited(limited.limited()?),
-            (None, Some(claim)) => Registered::Claimed {
-                claim: Box::new(claim),
-                mail: row.mail,
-                is_code: row.is_code.unwrap_or(false),
+            (None, Some(made)) => Registered::Claimed {
+                is_code: claim.lease.is_some()
+                    && (row.taken, row.stopped) == (Some(false), Some(false))
+                    && made.code_expires_at >= now + lease.delivery_limit,
+                mail: row.mail.filter(|_| claim.lease.is_some()),
+                claim: Box::new(made),
             },
             (None, None) => Registered::Taken,
         })
@@ -523,10 +542,15 @@ impl Store {
 }
 
 impl Renewal {
+    fn digits_if_long(self) -> i64 {
+        LONG_CODE_DIGITS.max(self.digits.into())
+    }
+
     fn variables(self, now: DateTime<Utc>) -> Variables {
         vars([
             ("digits", i64::from(self.digits).into_value()),
             ("long_digits", LONG_CODE_DIGITS.into_value()),
+            ("digits_if_long", self.digits_if_long().into_value()),
             ("attempts", i64::from(self.attempts).into_value()),
             ("code_expires_at", (now + self.code_ttl).into_value()),
             ("expires_at", (now + self.claim_ttl).into_value()),
@@ -540,6 +564,15 @@ impl Spending<'_> {
         variables.insert("budgets", wanted(self.budgets));
         variables
     }
+}
+
+/// A record's fields: those of `fields`, and more.
+fn row<const N: usize>(fields: impl SurrealValue, more: [(&str, Value); N]) -> Value {
+    let mut row = fields.into_value();
+    if let Value::Object(row) = &mut row {
+        row.extend(more.map(|(name, value)| (name.to_owned(), value)));
+    }
+    row
 }
 
 /// English where the store knows none, or one that this version does not.

@@ -2,6 +2,10 @@
 //!
 //! Each statement is a single block, so that it is one transaction and has one result; when it
 //! runs into another transaction it is tried again as a whole. Values are always bound.
+//!
+//! The embedded engine's cost goes with the number of expressions that it evaluates: each one moves
+//! some 80 KiB of memory about (docs/PERFORMANCE.md). So what is known before is bound as a whole, and
+//! what is rarely there is asked about once.
 
 mod accounts;
 mod budgets;

@@ -176,7 +176,7 @@ const TAKEN: &str = "{
     UPDATE $claim SET code_expires_at = $code_expires_at,
         expires_at = time::max([expires_at, $code_expires_at]),
         mail = IF $mine { 'taken' } ELSE { mail }
-        WHERE seed = $seed AND delivery = $delivery;
+        WHERE seed = $seed AND delivery = $delivery RETURN NONE;
     IF $told { UPDATE $account SET notice_refused = false };
     IF $mine { DELETE $outbox } ELSE IF $told { UPDATE $outbox SET telling = false };
     RETURN NONE
