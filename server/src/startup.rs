@@ -25,7 +25,7 @@ use crate::clock::{SharedClock, SystemClock};
 use crate::config::{Config, Mode, TlsMode, data_dir};
 use crate::entropy::{SharedEntropy, SystemEntropy};
 use crate::hashing::{HashParameters, HashingPool};
-use crate::http::{self, AppState, Gate, Places, PublicOrigin, TimeLimits, TrustedProxies};
+use crate::http::{self, AppState, Gate, Places, PublicOrigin, Shared, TimeLimits, TrustedProxies};
 use crate::mail::{Composer, Dispatch, MailCounters, MailWorker, Pace, RelayHealth, Transport};
 use crate::registration::{Budgets, PasswordPolicy, Registration, Settings};
 use crate::secret_key::SecretKey;
@@ -205,7 +205,7 @@ pub async fn build_in(config: Config, world: World) -> anyhow::Result<Applicatio
         &config.proxy_header,
     ));
     let places = Arc::new(Places::new(&config, trusted_proxies.clone()));
-    let state = AppState {
+    let state = AppState::from(Shared {
         registration: Arc::new(registration),
         password_policy: Arc::new(policy),
         store: store.clone(),
@@ -224,7 +224,7 @@ pub async fn build_in(config: Config, world: World) -> anyhow::Result<Applicatio
         leptos: leptos_options(&config, &site_dir),
         drawings: Arc::default(),
         site_dir: Arc::new(site_dir),
-    };
+    });
     let admin_socket = if config.database.is_server() {
         None
     } else {

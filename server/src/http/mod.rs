@@ -40,7 +40,7 @@ pub use connections::Gate;
 pub use drawing::Drawings;
 pub use limits::TimeLimits;
 pub use places::Places;
-pub use state::{AppState, PublicOrigin};
+pub use state::{AppState, PublicOrigin, Shared};
 pub use to_https::to_https;
 
 use any_spawner::Executor;
@@ -48,6 +48,7 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{get, post};
+use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 use tower_sessions::SessionManagerLayer;
@@ -107,21 +108,26 @@ pub fn router(
     if let Some(mailbox) = development_mailbox {
         router = router.merge(mailbox::router(mailbox));
     }
-    let router = router
-        .layer(from_fn_with_state(state.clone(), limits::answer_in_time))
-        .layer(from_fn_with_state(state.clone(), cross_site::refuse));
+    let router = router.layer(
+        ServiceBuilder::new()
+            .layer(from_fn_with_state(state.clone(), cross_site::refuse))
+            .layer(from_fn_with_state(state.clone(), limits::answer_in_time)),
+    );
     protect(router, &state)
 }
 
-/// What holds for every answer, whichever port and router it comes from. The last layer is the
-/// first that a request meets.
+/// What holds for every answer, whichever port and router it comes from. The first layer is the
+/// first that a request meets; all are one service, since each that a router gets by itself is
+/// boxed, and copied with all below it, for each request.
 fn protect(router: Router, state: &AppState) -> Router {
-    router
-        .layer(from_fn(limits::check_head))
-        .layer(CatchPanicLayer::custom(errors::panicked))
-        .layer(from_fn_with_state(state.clone(), errors::dress))
-        .layer(CatchPanicLayer::custom(errors::panicked_again))
-        .layer(from_fn_with_state(state.clone(), headers::harden))
-        .layer(from_fn(access_log::log))
-        .layer(from_fn_with_state(state.clone(), client_address::identify))
+    router.layer(
+        ServiceBuilder::new()
+            .layer(from_fn_with_state(state.clone(), client_address::identify))
+            .layer(from_fn(access_log::log))
+            .layer(from_fn_with_state(state.clone(), headers::harden))
+            .layer(CatchPanicLayer::custom(errors::panicked_again))
+            .layer(from_fn_with_state(state.clone(), errors::dress))
+            .layer(CatchPanicLayer::custom(errors::panicked))
+            .layer(from_fn(limits::check_head)),
+    )
 }

@@ -1,5 +1,6 @@
 //! What handlers share; each names just the piece it uses.
 
+use std::ops::Deref;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -16,9 +17,14 @@ use crate::mail::RelayHealth;
 use crate::registration::{PasswordPolicy, Registration};
 use crate::store::Store;
 
-/// Everything that handlers share.
+/// Everything that handlers share. Each layer and handler has a clone of its own for each request,
+/// so a clone is one count.
 #[derive(Clone)]
-pub struct AppState {
+pub struct AppState(Arc<Shared>);
+
+/// What it is.
+#[derive(Clone)]
+pub struct Shared {
     pub registration: Arc<Registration>,
     pub password_policy: Arc<PasswordPolicy>,
     pub store: Arc<Store>,
@@ -45,13 +51,27 @@ impl AppState {
     /// For what is answered without TLS beside a port that has it, where browsers must not be told
     /// to insist on it (RFC 6797 §7.2: anybody on the way could say so).
     pub(super) fn over_plain_http(&self) -> Self {
-        Self {
+        Self::from(Shared {
             origin: Arc::new(PublicOrigin {
                 strict_transport: false,
                 ..(*self.origin).clone()
             }),
-            ..self.clone()
-        }
+            ..(*self.0).clone()
+        })
+    }
+}
+
+impl From<Shared> for AppState {
+    fn from(shared: Shared) -> Self {
+        Self(Arc::new(shared))
+    }
+}
+
+impl Deref for AppState {
+    type Target = Shared;
+
+    fn deref(&self) -> &Shared {
+        &self.0
     }
 }
 

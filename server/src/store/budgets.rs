@@ -136,14 +136,17 @@ pub(super) fn ledger_id(digest: &str) -> RecordId {
     RecordId::new("address_ledger", digest)
 }
 
-/// Finds out, for each budget, when it allows what is wanted. A moment so far away that no
-/// spending can have brought it there was written by a clock that ran ahead, and does not count.
+/// Finds out, for each budget, when it allows what is wanted; mostly all are whole, and allow it now.
+/// A moment so far away that no spending can have brought it there was written by a clock that ran
+/// ahead, and does not count.
 macro_rules! budget_waits {
     () => {
         "
-    LET $waits = (SELECT kind, ((
-        SELECT VALUE full_at FROM ONLY $parent.id WHERE full_at < $now + $parent.period + 1h
-    ) ?? $now) + interval - period AS until FROM $budgets);"
+    LET $waits = IF (SELECT VALUE id FROM $budgets.id WHERE full_at > $now LIMIT 1) = [] { [] } ELSE {
+        (SELECT kind, ((
+            SELECT VALUE full_at FROM ONLY $parent.id WHERE full_at < $now + $parent.period + 1h
+        ) ?? $now) + interval - period AS until FROM $budgets)
+    };"
     };
 }
 
@@ -200,8 +203,9 @@ macro_rules! spend_budgets {
     () => {
         "
     FOR $budget IN $budgets {
-        UPSERT ONLY $budget.id SET full_at = $budget.interval +
+        UPSERT $budget.id SET full_at = $budget.interval +
             IF full_at > $now AND full_at < $now + $budget.period + 1h { full_at } ELSE { $now }
+            RETURN NONE
     };"
     };
 }

@@ -171,14 +171,15 @@ const PREPARE: &str = concat!(
 
 /// The code's life counts from the relay's word, if it is still the same code.
 const TAKEN: &str = "{
-    LET $row = (SELECT ticket, tries FROM ONLY $outbox);
-    LET $mine = $row.ticket = $ticket AND $row.tries = $tries;
+    LET $is_mine = (DELETE $outbox WHERE ticket = $ticket AND tries = $tries RETURN BEFORE) != [];
     UPDATE $claim SET code_expires_at = $code_expires_at,
         expires_at = time::max([expires_at, $code_expires_at]),
-        mail = IF $mine { 'taken' } ELSE { mail }
+        mail = IF $is_mine { 'taken' } ELSE { mail }
         WHERE seed = $seed AND delivery = $delivery RETURN NONE;
-    IF $told { UPDATE $account SET notice_refused = false };
-    IF $mine { DELETE $outbox } ELSE IF $told { UPDATE $outbox SET telling = false };
+    IF $told {
+        UPDATE $account SET notice_refused = false;
+        IF !$is_mine { UPDATE $outbox SET telling = false }
+    };
     RETURN NONE
 }";
 
