@@ -222,7 +222,7 @@ const REGISTER: &str = concat!(
     UPSERT $claim CONTENT $becomes RETURN NONE;
     LET $mail = object::extend($owed, {
         ticket: rand::id(),
-        telling: $old != NONE AND ((SELECT VALUE telling FROM ONLY $outbox) ?? false)
+        telling: (SELECT VALUE telling FROM ONLY $outbox) ?? false
     });
     UPSERT $outbox CONTENT $mail RETURN NONE;
     RETURN { claim: $becomes, mail: $mail, taken: $taken, stopped: $noted.stopped }
