@@ -21,7 +21,7 @@ use thiserror::Error;
 use tokio::sync::oneshot;
 use zeroize::Zeroizing;
 
-use self::queue::{Job, MAX_WAIT, Next, Queue, busy};
+use self::queue::{Finished, Job, MAX_WAIT, Next, Queue, busy};
 use self::recent::RecentHashes;
 use crate::entropy::Entropy;
 use crate::network::ClientNetwork;
@@ -180,6 +180,10 @@ fn work(queue: &Queue, blocks: usize) {
     loop {
         let job = match queue.pop(REST_AFTER) {
             Next::Job(job) => job,
+            Next::Finished(finished) => {
+                tell(finished);
+                continue;
+            }
             Next::Nothing => {
                 memory = Vec::new();
                 continue;
@@ -199,8 +203,17 @@ fn work(queue: &Queue, blocks: usize) {
             }));
             hashed.unwrap_or(Err(HashingError::Panicked))
         };
+        tell(queue.finish(Finished {
+            answer: job.answer,
+            result,
+        }));
+    }
+}
+
+fn tell(finished: Vec<Finished>) {
+    for Finished { answer, result } in finished {
         // Nobody waits any more when the request was given up: then the hash is of no use.
-        let _ = job.answer.send(result);
+        let _ = answer.send(result);
     }
 }
 

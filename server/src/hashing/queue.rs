@@ -1,6 +1,7 @@
 //! The queue in front of the workers: bounded, and fair between client networks.
 
 use std::collections::{HashMap, VecDeque};
+use std::mem;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -13,6 +14,13 @@ use crate::network::{ClientNetwork, Site};
 /// Who waits longer than this has probably gone: their place is better used for somebody else.
 pub(super) const MAX_WAIT: Duration = Duration::from_secs(2);
 
+/// How many hashes that are done are held back at most.
+const MAX_HELD: usize = 7;
+
+/// How many have to wait for each that is held back: so holding takes at most half of the time that
+/// the last of them waits anyway.
+const WAITING_FOR_EACH_HELD: usize = 2;
+
 /// A password on its way to a worker.
 pub(super) struct Job {
     pub password: Password,
@@ -21,9 +29,17 @@ pub(super) struct Job {
     pub answer: oneshot::Sender<Result<String, HashingError>>,
 }
 
+/// A hash, and who waits for it.
+pub(super) struct Finished {
+    pub answer: oneshot::Sender<Result<String, HashingError>>,
+    pub result: Result<String, HashingError>,
+}
+
 /// What a worker hears when it asks for work.
 pub(super) enum Next {
     Job(Job),
+    /// Somebody waits for these, which are not held back any longer.
+    Finished(Vec<Finished>),
     /// Nothing came in time.
     Nothing,
     /// Nothing will come any more.
@@ -37,6 +53,8 @@ struct Waiting {
     /// Whose turn it is: each site that waits stands here once.
     turns: VecDeque<Site>,
     count: usize,
+    /// Hashes that are done, and held back until there are more.
+    held: Vec<Finished>,
     closed: bool,
 }
 
@@ -86,13 +104,16 @@ impl Queue {
         Ok(())
     }
 
-    /// The next job in turn, for which it waits for `patience`.
+    /// The next job in turn, for which it waits for `patience`; nothing is held back meanwhile.
     pub(super) fn pop(&self, patience: Duration) -> Next {
         let deadline = Instant::now() + patience;
         let mut waiting = self.lock();
         loop {
             if let Some(job) = waiting.next() {
                 return Next::Job(job);
+            }
+            if !waiting.held.is_empty() {
+                return Next::Finished(mem::take(&mut waiting.held));
             }
             if waiting.closed {
                 return Next::Closed;
@@ -103,6 +124,21 @@ impl Queue {
             }
             let woken = self.filled.wait_timeout(waiting, left);
             (waiting, _) = woken.unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Takes a hash that is done, and gives back those that are to be told now.
+    ///
+    /// What follows a hash costs less for several at once than for each between two hashes, which
+    /// leave nothing of it in the processor's caches (docs/PERFORMANCE.md). So a few are held back
+    /// while many wait.
+    pub(super) fn finish(&self, finished: Finished) -> Vec<Finished> {
+        let mut waiting = self.lock();
+        waiting.held.push(finished);
+        if waiting.held.len() > MAX_HELD.min(waiting.count / WAITING_FOR_EACH_HELD) {
+            mem::take(&mut waiting.held)
+        } else {
+            Vec::new()
         }
     }
 }
@@ -174,7 +210,7 @@ mod tests {
     fn next(queue: &Queue) -> Option<String> {
         match queue.pop(Duration::ZERO) {
             Next::Job(job) => Some(job.password.expose().to_owned()),
-            Next::Nothing | Next::Closed => None,
+            Next::Nothing | Next::Closed | Next::Finished(_) => None,
         }
     }
 
@@ -224,6 +260,48 @@ mod tests {
         queue.close();
         assert!(matches!(queue.pop(brief), Next::Job(_)), "the last one");
         assert!(matches!(queue.pop(brief), Next::Closed));
+    }
+
+    fn finished(text: &str) -> (Finished, oneshot::Receiver<Result<String, HashingError>>) {
+        let (answer, answered) = oneshot::channel();
+        let result = Ok(text.to_owned());
+        (Finished { answer, result }, answered)
+    }
+
+    #[test]
+    fn a_hash_is_told_at_once_unless_many_wait() {
+        let queue = Queue::new(64);
+        let done = |queue: &Queue| queue.finish(finished("$hash").0).len();
+        assert_eq!(done(&queue), 1, "nobody waits");
+        queue.push(network(1), job("a").0).unwrap();
+        assert_eq!(done(&queue), 1, "one waits");
+        for _ in 0..3 {
+            queue.push(network(1), job("a").0).unwrap();
+        }
+        assert_eq!([done(&queue), done(&queue), done(&queue)], [0, 0, 3]);
+        for _ in 0..40 {
+            queue.push(network(1), job("a").0).unwrap();
+        }
+        let told: Vec<_> = (0..16).map(|_| done(&queue)).collect();
+        assert_eq!(told, [0, 0, 0, 0, 0, 0, 0, 8, 0, 0, 0, 0, 0, 0, 0, 8]);
+    }
+
+    #[test]
+    fn nothing_is_held_back_while_a_worker_waits() {
+        let queue = Queue::new(8);
+        for _ in 0..2 {
+            queue.push(network(1), job("a").0).unwrap();
+        }
+        let (finished, mut answered) = finished("$hash");
+        assert!(queue.finish(finished).is_empty());
+        assert!(next(&queue).is_some() && next(&queue).is_some());
+        assert!(answered.try_recv().is_err());
+        queue.close();
+        let Next::Finished(held) = queue.pop(Duration::from_secs(60)) else {
+            panic!("what was held back comes before waiting, and before the end");
+        };
+        assert_eq!(held.len(), 1);
+        assert!(matches!(queue.pop(Duration::ZERO), Next::Closed));
     }
 
     #[tokio::test]
