@@ -193,7 +193,8 @@ fn work(queue: &Queue, blocks: usize) {
         if job.answer.is_closed() {
             continue;
         }
-        let result = if Instant::now() > job.deadline {
+        let began = Instant::now();
+        let result = if began > job.deadline {
             Err(busy())
         } else {
             // A worker that panicked would be missing for good.
@@ -203,10 +204,11 @@ fn work(queue: &Queue, blocks: usize) {
             }));
             hashed.unwrap_or(Err(HashingError::Panicked))
         };
-        tell(queue.finish(Finished {
+        let finished = Finished {
             answer: job.answer,
             result,
-        }));
+        };
+        tell(queue.finish(finished, began.elapsed()));
     }
 }
 

@@ -29,6 +29,10 @@ pub(super) struct Job {
     pub answer: oneshot::Sender<Result<String, HashingError>>,
 }
 
+/// How long hashes are held back at most, by what the last one took. Where hashes take so long
+/// themselves, what follows them is nothing beside it, and they are told at once.
+const LONGEST_HOLD: Duration = Duration::from_millis(150);
+
 /// A hash, and who waits for it.
 pub(super) struct Finished {
     pub answer: oneshot::Sender<Result<String, HashingError>>,
@@ -127,15 +131,20 @@ impl Queue {
         }
     }
 
-    /// Takes a hash that is done, and gives back those that are to be told now.
+    /// Takes a hash that is done, which `took` so long, and gives back those that are to be told now.
     ///
     /// What follows a hash costs less for several at once than for each between two hashes, which
     /// leave nothing of it in the processor's caches (docs/PERFORMANCE.md). So a few are held back
     /// while many wait.
-    pub(super) fn finish(&self, finished: Finished) -> Vec<Finished> {
+    pub(super) fn finish(&self, finished: Finished, took: Duration) -> Vec<Finished> {
         let mut waiting = self.lock();
         waiting.held.push(finished);
-        if waiting.held.len() > MAX_HELD.min(waiting.count / WAITING_FOR_EACH_HELD) {
+        let in_time = LONGEST_HOLD.as_nanos() / took.as_nanos().max(1);
+        let held_back = usize::try_from(in_time)
+            .unwrap_or(usize::MAX)
+            .min(MAX_HELD)
+            .min(waiting.count / WAITING_FOR_EACH_HELD);
+        if waiting.held.len() > held_back {
             mem::take(&mut waiting.held)
         } else {
             Vec::new()
@@ -271,19 +280,26 @@ mod tests {
     #[test]
     fn a_hash_is_told_at_once_unless_many_wait() {
         let queue = Queue::new(64);
-        let done = |queue: &Queue| queue.finish(finished("$hash").0).len();
-        assert_eq!(done(&queue), 1, "nobody waits");
+        let after = |took| {
+            queue
+                .finish(finished("$hash").0, Duration::from_millis(took))
+                .len()
+        };
+        assert_eq!(after(15), 1, "nobody waits");
         queue.push(network(1), job("a").0).unwrap();
-        assert_eq!(done(&queue), 1, "one waits");
+        assert_eq!(after(15), 1, "one waits");
         for _ in 0..3 {
             queue.push(network(1), job("a").0).unwrap();
         }
-        assert_eq!([done(&queue), done(&queue), done(&queue)], [0, 0, 3]);
+        assert_eq!([after(15), after(15), after(15)], [0, 0, 3]);
         for _ in 0..40 {
             queue.push(network(1), job("a").0).unwrap();
         }
-        let told: Vec<_> = (0..16).map(|_| done(&queue)).collect();
-        assert_eq!(told, [0, 0, 0, 0, 0, 0, 0, 8, 0, 0, 0, 0, 0, 0, 0, 8]);
+        let told = |took: u64| (0..8).map(|_| after(took)).collect::<Vec<_>>();
+        assert_eq!(told(15), [0, 0, 0, 0, 0, 0, 0, 8]);
+        assert_eq!(told(60), [0, 0, 3, 0, 0, 3, 0, 0]);
+        assert_eq!(after(60), 3);
+        assert_eq!(told(151), [1; 8], "slow ones");
     }
 
     #[test]
@@ -293,7 +309,7 @@ mod tests {
             queue.push(network(1), job("a").0).unwrap();
         }
         let (finished, mut answered) = finished("$hash");
-        assert!(queue.finish(finished).is_empty());
+        assert!(queue.finish(finished, Duration::ZERO).is_empty());
         assert!(next(&queue).is_some() && next(&queue).is_some());
         assert!(answered.try_recv().is_err());
         queue.close();
