@@ -21,6 +21,10 @@ const MAX_HELD: usize = 7;
 /// the last of them waits anyway.
 const WAITING_FOR_EACH_HELD: usize = 2;
 
+/// How long hashes are held back at most, by what the last one took. Where hashes take so long
+/// themselves, what follows them is nothing beside it, and they are told at once.
+const LONGEST_HOLD: Duration = Duration::from_millis(150);
+
 /// A password on its way to a worker.
 pub(super) struct Job {
     pub password: Password,
@@ -28,10 +32,6 @@ pub(super) struct Job {
     pub deadline: Instant,
     pub answer: oneshot::Sender<Result<String, HashingError>>,
 }
-
-/// How long hashes are held back at most, by what the last one took. Where hashes take so long
-/// themselves, what follows them is nothing beside it, and they are told at once.
-const LONGEST_HOLD: Duration = Duration::from_millis(150);
 
 /// A hash, and who waits for it.
 pub(super) struct Finished {
