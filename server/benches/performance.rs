@@ -144,7 +144,7 @@ impl Bench {
         }
     }
 
-    async fn latency(&mut self, bare: f64, hash: f64) {
+    async fn latency(&mut self, hash: f64) {
         self.figures.title("Latency of a sign-up");
         let (mut server, _relay, crowd) = self.server("latency", "off", &[]);
         self.figures
@@ -165,16 +165,22 @@ impl Bench {
         self.figures.add("idle, p99 ms", percentile(&times, 99));
         self.figures
             .add("memory after 200 sign-ups, MiB", server.memory("VmRSS"));
-        let busy = open_loop(&crowd, 0.8 * bare, self.duration * 3).await;
-        self.figures
-            .add("at 80 % of bare hashing, p50 ms", median(&busy.times));
-        self.figures.add(
-            "at 80 %, p99 × one hash",
-            percentile(&busy.times, 99) / hash,
-        );
-        #[expect(clippy::cast_precision_loss, reason = "counts of a benchmark")]
-        self.figures
-            .add("at 80 %, told to come back", busy.refused.len() as f64);
+        let peak = closed_loop(&crowd, Deed::SignUp, 16, Patience::Nought, self.duration).await;
+        let loads = [("peak", peak.per_second), ("bare hashing", self.bare())];
+        for (of, all) in loads {
+            let busy = open_loop(&crowd, 0.8 * all, self.duration * 3).await;
+            self.figures
+                .add(&format!("at 80 % of {of}, p50 ms"), median(&busy.times));
+            self.figures.add(
+                &format!("at 80 % of {of}, p99 × one hash"),
+                percentile(&busy.times, 99) / hash,
+            );
+            #[expect(clippy::cast_precision_loss, reason = "counts of a benchmark")]
+            self.figures.add(
+                &format!("at 80 % of {of}, told to come back"),
+                busy.refused.len() as f64,
+            );
+        }
         server.stop();
     }
 

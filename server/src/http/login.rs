@@ -112,7 +112,7 @@ async fn attempt(
                 claim: None,
                 account: Some(Owner { address }),
             };
-            remembered.keep(session).await
+            remembered.keep(session, None).await
         }
         LoginOutcome::NotVerified(claim) => {
             let remembered = Remembered {
@@ -122,7 +122,7 @@ async fn attempt(
                 }),
                 account: None,
             };
-            remembered.keep(session).await?;
+            remembered.keep(session, None).await?;
             Err(Problem::new(Kind::NotVerified, key::ERROR_NOT_VERIFIED))
         }
         LoginOutcome::Limited(limited) => Err(Problem::limited(limited, state.clock.now())),

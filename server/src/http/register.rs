@@ -135,7 +135,7 @@ async fn attempt(
                     }),
                     ..Remembered::of(session).await?
                 };
-                remembered.keep(session).await?;
+                remembered.keep(session, None).await?;
             }
             Ok(match code.filter(|_| state.expose_code) {
                 Some(code) => Success {

@@ -5,10 +5,10 @@ use latchkey_app::texts::key;
 use serde::{Deserialize, Serialize};
 use time::{Duration, OffsetDateTime};
 use tower_sessions::session::Record;
-use tower_sessions::{Expiry, Session, SessionStore, session};
+use tower_sessions::{Expiry, Session, session};
 
 use super::answer::{Kind, Problem};
-use crate::store::{ClaimId, SessionRecords};
+use crate::store::{ClaimId, replace_session};
 
 /// As long as a claim may live by default, counted from the last change.
 pub const EXPIRY: Expiry = Expiry::OnInactivity(Duration::hours(24));
@@ -51,12 +51,10 @@ impl Remembered {
     }
 
     /// Remembers this, under a new id where rights change: an id that somebody planted or saw
-    /// before gains nothing (OWASP ASVS 5.0 7.2.4).
-    pub async fn keep(&self, session: &Session) -> Result<(), Problem> {
-        // One that begins with this answer has an id that nobody knows.
-        if session.id().is_some() {
-            session.cycle_id().await.map_err(failed)?;
-        }
+    /// before gains nothing (OWASP ASVS 5.0 7.2.4). The former one is nobody's any more, or
+    /// lingers.
+    pub async fn keep(&self, session: &Session, lingering: Option<Record>) -> Result<(), Problem> {
+        replace_session(session, lingering).await.map_err(failed)?;
         session.insert(KEY, self).await.map_err(failed)
     }
 
@@ -74,34 +72,24 @@ pub async fn forget(session: &Session) -> Result<(), Problem> {
 /// How long an id that has been replaced is still known, with what it knew.
 const LINGER: Duration = Duration::seconds(30);
 
-/// A double click, or a second tab, asks with the id that the first answer is just replacing. It
-/// must find what it knew, or the browser would be told that it has no sign-up and to forget the
-/// new id. Nothing is gained by it: the old id proves no more than it did before, and no account,
-/// so that nobody stays signed in by it who signs out.
-pub async fn linger(
-    sessions: &SessionRecords,
-    old: Option<session::Id>,
-    remembered: &Remembered,
-    now: DateTime<Utc>,
-) -> Result<(), Problem> {
-    let remembered = Remembered {
-        claim: remembered.claim.clone(),
-        account: None,
-    };
-    let (Some(id), Ok(value)) = (old, serde_json::to_value(remembered)) else {
-        return Ok(());
-    };
-    let now =
-        OffsetDateTime::from_unix_timestamp(now.timestamp()).unwrap_or(OffsetDateTime::UNIX_EPOCH);
-    let record = Record {
-        id,
-        data: [(KEY.to_owned(), value)].into(),
-        expiry_date: now + LINGER,
-    };
-    sessions
-        .save(&record)
-        .await
-        .map_err(|error| failed(error.into()))
+impl Remembered {
+    /// A double click, or a second tab, asks with the id that the first answer is just replacing. It
+    /// must find what it knew, or the browser would be told that it has no sign-up and to forget the
+    /// new id. Nothing is gained by it: the old id proves no more than it did before, and no account,
+    /// so that nobody stays signed in by it who signs out.
+    pub fn lingering(self, id: session::Id, now: DateTime<Utc>) -> Option<Record> {
+        let remembered = Self {
+            account: None,
+            ..self
+        };
+        let value = serde_json::to_value(remembered).ok()?;
+        let now = OffsetDateTime::from_unix_timestamp(now.timestamp()).ok()?;
+        Some(Record {
+            id,
+            data: [(KEY.to_owned(), value)].into(),
+            expiry_date: now + LINGER,
+        })
+    }
 }
 
 impl Begun {

@@ -15,12 +15,11 @@ use super::basic_auth::BasicAuth;
 use super::door::Door;
 use super::form::{Form, Typed};
 use super::pages;
-use super::session::{Owner, Remembered, linger};
+use super::session::{Owner, Remembered};
 use super::state::AppState;
 use super::visit::Visit;
 use crate::network::ClientNetwork;
 use crate::registration::{Credentials, VerifyOutcome};
-use crate::store::SessionRecords;
 
 /// The form of a verification.
 #[derive(Deserialize, ToSchema)]
@@ -183,14 +182,15 @@ pub(super) async fn admit(state: &AppState, network: ClientNetwork) -> Result<()
 }
 
 async fn welcome(state: &AppState, session: &Session, address: String) -> Result<(), Problem> {
-    let old = (session.id(), Remembered::of(session).await?);
+    let now = state.clock.now();
+    // An id that the store does not know is none from here on.
+    let old = Remembered::of(session).await?;
+    let lingering = session.id().and_then(|id| old.lingering(id, now));
     let remembered = Remembered {
         claim: None,
         account: Some(Owner { address }),
     };
-    remembered.keep(session).await?;
-    let sessions = SessionRecords::new(state.store.clone());
-    linger(&sessions, old.0, &old.1, state.clock.now()).await
+    remembered.keep(session, lingering).await
 }
 
 /// Without `Authorization` a page's form or its session must say who it is.

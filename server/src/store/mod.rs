@@ -51,7 +51,7 @@ pub use outbox::{Lease, LeasedMail, MailRules, OutboxDepth, Outgoing};
 pub use restore::{Restore, RestoreError};
 pub use rows::{Row, RowError};
 pub use schema::{NewerSchema, known_schema};
-pub use sessions::SessionRecords;
+pub use sessions::{SessionRecords, replace_session};
 pub use shown::{SHOWN_TABLES, shown};
 pub use snapshot::{KEPT_TABLES, Snapshot};
 pub use sweep::Sweep;

@@ -1,16 +1,18 @@
 //! Sessions of tower-sessions, in the same store as everything else.
 
 use std::fmt;
+use std::str::FromStr;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use surrealdb::types::{RecordId, SurrealValue, Value};
+use surrealdb::types::{RecordId, SurrealValue, Value, Variables};
 use time::OffsetDateTime;
-use tower_sessions::SessionStore;
-use tower_sessions::session::{Id, Record};
+use tower_sessions::session::{self, Id, Record};
 use tower_sessions::session_store::{Error, Result};
+use tower_sessions::{Session, SessionStore};
 
 use super::{Store, StoreError, vars};
 use crate::secret_key::hex;
@@ -22,7 +24,7 @@ use crate::secret_key::hex;
 #[derive(Clone)]
 pub struct SessionRecords(Arc<Store>);
 
-#[derive(SurrealValue)]
+#[derive(Serialize, Deserialize, SurrealValue)]
 struct SessionRow {
     state: String,
     expires_at: DateTime<Utc>,
@@ -31,6 +33,14 @@ struct SessionRow {
 /// Fails when the id is taken.
 const CREATE: &str = "{
     CREATE ONLY $record SET state = $state, expires_at = $expires_at;
+    RETURN NONE
+}";
+
+/// The one comes and the other goes, or stays for a while with what `$lingering` says, together or
+/// not at all.
+const REPLACE: &str = "{
+    CREATE ONLY $record SET state = $state, expires_at = $expires_at;
+    IF $lingering = NONE { DELETE $replaced } ELSE { UPSERT ONLY $replaced CONTENT $lingering };
     RETURN NONE
 }";
 
@@ -44,6 +54,42 @@ const LOAD: &str =
 
 const DELETE: &str = "{ DELETE $record; RETURN NONE }";
 
+/// Under this a session's data says what it takes the place of, until it is created.
+const REPLACES: &str = "replaces";
+
+#[derive(Serialize, Deserialize)]
+struct Replaced {
+    /// As text: JSON has no numbers of 128 bits.
+    id: String,
+    lingering: Option<SessionRow>,
+}
+
+tokio::task_local! {
+    /// Set where a session loses its id only to be created under another.
+    static REPLACING: ();
+}
+
+/// Gives a session that the store knows another id. The store hears of it when the session is
+/// created anew, with the answer; from then on the former id is nobody's, or for a while knows what
+/// `lingering` says.
+///
+/// # Errors
+/// When the session cannot be read.
+pub async fn replace_session(
+    session: &Session,
+    lingering: Option<Record>,
+) -> std::result::Result<(), session::Error> {
+    let Some(id) = session.id() else {
+        return Ok(());
+    };
+    let replaced = Replaced {
+        id: id.to_string(),
+        lingering: lingering.as_ref().map(row).transpose()?,
+    };
+    REPLACING.scope((), session.cycle_id()).await?;
+    session.insert(REPLACES, replaced).await
+}
+
 impl SessionRecords {
     /// The sessions kept in `store`.
     #[must_use]
@@ -51,20 +97,9 @@ impl SessionRecords {
         Self(store)
     }
 
-    async fn write(&self, block: &'static str, record: &Record) -> Result<()> {
-        let state =
-            serde_json::to_string(&record.data).map_err(|e| Error::Encode(e.to_string()))?;
-        let expires_at = from_time(record.expiry_date)
-            .ok_or_else(|| Error::Encode("the expiry date is out of range".to_owned()))?;
+    async fn run(&self, block: &'static str, variables: Variables) -> Result<()> {
         self.0
-            .run::<Value>(
-                block,
-                vars([
-                    ("record", session_id(&record.id).into_value()),
-                    ("state", state.into_value()),
-                    ("expires_at", expires_at.into_value()),
-                ]),
-            )
+            .run::<Value>(block, variables)
             .await
             .map(drop)
             .map_err(backend)
@@ -74,11 +109,20 @@ impl SessionRecords {
 #[async_trait]
 impl SessionStore for SessionRecords {
     async fn create(&self, record: &mut Record) -> Result<()> {
-        self.write(CREATE, record).await
+        let Some(replaced) = record.data.remove(REPLACES) else {
+            return self.run(CREATE, variables(record)?).await;
+        };
+        let replaced: Replaced =
+            serde_json::from_value(replaced).map_err(|e| Error::Decode(e.to_string()))?;
+        let id = Id::from_str(&replaced.id).map_err(|e| Error::Decode(e.to_string()))?;
+        let mut variables = variables(record)?;
+        variables.insert("replaced", session_id(&id));
+        variables.insert("lingering", replaced.lingering);
+        self.run(REPLACE, variables).await
     }
 
     async fn save(&self, record: &Record) -> Result<()> {
-        self.write(SAVE, record).await
+        self.run(SAVE, variables(record)?).await
     }
 
     async fn load(&self, id: &Id) -> Result<Option<Record>> {
@@ -105,12 +149,29 @@ impl SessionStore for SessionRecords {
     }
 
     async fn delete(&self, id: &Id) -> Result<()> {
-        self.0
-            .run::<Value>(DELETE, vars([("record", session_id(id).into_value())]))
-            .await
-            .map(drop)
-            .map_err(backend)
+        if REPLACING.try_with(|()| ()).is_ok() {
+            return Ok(());
+        }
+        let record = vars([("record", session_id(id).into_value())]);
+        self.run(DELETE, record).await
     }
+}
+
+fn row(record: &Record) -> Result<SessionRow> {
+    Ok(SessionRow {
+        state: serde_json::to_string(&record.data).map_err(|e| Error::Encode(e.to_string()))?,
+        expires_at: from_time(record.expiry_date)
+            .ok_or_else(|| Error::Encode("the expiry date is out of range".to_owned()))?,
+    })
+}
+
+fn variables(record: &Record) -> Result<Variables> {
+    let row = row(record)?;
+    Ok(vars([
+        ("record", session_id(&record.id).into_value()),
+        ("state", row.state.into_value()),
+        ("expires_at", row.expires_at.into_value()),
+    ]))
 }
 
 impl fmt::Debug for SessionRecords {
@@ -141,18 +202,71 @@ mod tests {
     use crate::clock::SystemClock;
     use crate::config::DatabaseConfig;
 
+    async fn sessions(folder: &tempfile::TempDir) -> SessionRecords {
+        let database = DatabaseConfig::default();
+        let store = Store::open(&database, folder.path(), Arc::new(SystemClock)).await;
+        SessionRecords::new(Arc::new(store.unwrap()))
+    }
+
+    fn record(id: i128) -> Record {
+        Record {
+            id: Id(id),
+            data: [("key".to_owned(), serde_json::json!({"a": 1}))].into(),
+            expiry_date: OffsetDateTime::from_unix_timestamp(4_000_000_000).unwrap(),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_session_gets_another_id_when_it_is_saved_and_not_before() {
+        let folder = tempfile::tempdir().unwrap();
+        let sessions = sessions(&folder).await;
+        let former = Id::default();
+        for lingering in [None, Some(record(former.0))] {
+            sessions.create(&mut record(former.0)).await.unwrap();
+            let session = Session::new(Some(former), Arc::new(sessions.clone()), None);
+            replace_session(&session, lingering.clone()).await.unwrap();
+            session.insert("more", 2).await.unwrap();
+            assert!(
+                sessions.load(&former).await.unwrap().is_some(),
+                "an answer that fails changes nothing"
+            );
+            session.save().await.unwrap();
+            assert_eq!(sessions.load(&former).await.unwrap(), lingering);
+            let new = session.id().unwrap();
+            assert_ne!(new, former);
+            let data = sessions.load(&new).await.unwrap().unwrap().data;
+            assert_eq!(data.len(), 2, "{data:?}");
+            sessions.delete(&former).await.unwrap();
+            assert_eq!(sessions.load(&former).await.unwrap(), None);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_session_that_is_none_is_replaced_by_a_new_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let sessions = sessions(&folder).await;
+        for id in [None, Some(Id(7))] {
+            let session = Session::new(id, Arc::new(sessions.clone()), None);
+            replace_session(&session, None).await.unwrap();
+            session.insert("key", 1).await.unwrap();
+            session.save().await.unwrap();
+            assert_ne!(session.id(), id);
+            assert!(
+                sessions
+                    .load(&session.id().unwrap())
+                    .await
+                    .unwrap()
+                    .is_some()
+            );
+            assert_eq!(sessions.load(&Id(7)).await.unwrap(), None);
+        }
+    }
+
     #[tokio::test]
     async fn a_session_is_kept_under_a_name_that_does_not_open_it() {
         let folder = tempfile::tempdir().unwrap();
-        let database = DatabaseConfig::default();
-        let store = Store::open(&database, folder.path(), Arc::new(SystemClock)).await;
-        let sessions = SessionRecords::new(Arc::new(store.unwrap()));
-        let expiry_date = OffsetDateTime::from_unix_timestamp(4_000_000_000).unwrap();
-        let mut record = Record {
-            id: Id(42),
-            data: [("key".to_owned(), serde_json::json!({"a": 1}))].into(),
-            expiry_date,
-        };
+        let sessions = sessions(&folder).await;
+        let mut record = record(42);
         assert_eq!(sessions.load(&record.id).await.unwrap(), None);
         sessions.delete(&record.id).await.unwrap();
         sessions.create(&mut record).await.unwrap();
