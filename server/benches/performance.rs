@@ -45,7 +45,7 @@ async fn main() {
         bench.throughput().await;
     }
     if wanted("latency") {
-        bench.latency(bare, hash).await;
+        bench.latency(hash).await;
     }
     if wanted("overload") {
         bench.overload(bare, hash).await;

@@ -31,10 +31,6 @@ pub use phc::{HashParameters, HashSettings};
 /// In bytes: 256 bits, as RFC 9106 §3.1 recommends.
 const HASH_LENGTH: usize = 32;
 
-/// Places in the queue for each worker: who takes the last one waits for about 0.7 s at 20 ms a
-/// hash, and gets an answer within a second.
-const QUEUE_PER_WORKER: usize = 32;
-
 /// How long a worker keeps its memory while nothing comes. Taking it anew costs a third of a hash.
 const REST_AFTER: Duration = Duration::from_secs(10);
 
@@ -88,7 +84,7 @@ impl HashingPool {
             .context("hash.*: there is not enough memory")?;
         memory_of_all.resize(blocks * workers, Block::new());
         drop(memory_of_all);
-        let queue = Arc::new(Queue::new(workers * QUEUE_PER_WORKER));
+        let queue = Arc::new(Queue::new(workers));
         for number in 0..workers {
             let queue = Arc::clone(&queue);
             thread::Builder::new()
@@ -154,6 +150,18 @@ impl HashingPool {
         match self.recent.recall(&password, settings) {
             Some(phc) => Ok(phc),
             None => self.hash(password, settings, network).await,
+        }
+    }
+
+    /// Whether there is a place in the queue now: worth asking before work that would be in vain.
+    ///
+    /// # Errors
+    /// [`HashingError::Busy`] when there is none.
+    pub fn admit(&self, network: ClientNetwork) -> Result<(), HashingError> {
+        if self.queue.admits(network) {
+            Ok(())
+        } else {
+            Err(busy())
         }
     }
 

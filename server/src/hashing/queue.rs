@@ -14,6 +14,17 @@ use crate::network::{ClientNetwork, Site};
 /// Who waits longer than this has probably gone: their place is better used for somebody else.
 pub(super) const MAX_WAIT: Duration = Duration::from_secs(2);
 
+/// All that wait are hashed within this: whoever takes the last place is answered within a second, with
+/// what follows the hash, while everybody wants one.
+const LONGEST_QUEUE: Duration = Duration::from_millis(480);
+
+/// Places for each worker, however long or short a hash is.
+const LEAST_PLACES: usize = 2;
+const MOST_PLACES: usize = 128;
+
+/// What a hash is expected to take before there was one.
+const FIRST_HASH: Duration = Duration::from_millis(20);
+
 /// How many hashes that are done are held back at most.
 const MAX_HELD: usize = 7;
 
@@ -50,7 +61,6 @@ pub(super) enum Next {
     Closed,
 }
 
-#[derive(Default)]
 struct Waiting {
     /// One line a site: a customer who has 65,536 networks stands in one all the same.
     lines: HashMap<Site, VecDeque<Job>>,
@@ -59,23 +69,47 @@ struct Waiting {
     count: usize,
     /// Hashes that are done, and held back until there are more.
     held: Vec<Finished>,
+    /// What a hash takes, of late.
+    takes: Duration,
     closed: bool,
 }
 
 pub(super) struct Queue {
     waiting: Mutex<Waiting>,
     filled: Condvar,
-    capacity: usize,
+    workers: usize,
 }
 
 impl Queue {
-    /// A queue with this many places.
-    pub(super) fn new(capacity: usize) -> Self {
+    /// The queue of so many workers.
+    pub(super) fn new(workers: usize) -> Self {
         Self {
-            waiting: Mutex::default(),
+            waiting: Mutex::new(Waiting {
+                lines: HashMap::new(),
+                turns: VecDeque::new(),
+                count: 0,
+                held: Vec::new(),
+                takes: FIRST_HASH,
+                closed: false,
+            }),
             filled: Condvar::new(),
-            capacity,
+            workers,
         }
+    }
+
+    /// How many may wait.
+    fn places(&self, waiting: &Waiting) -> usize {
+        let each =
+            LONGEST_QUEUE.as_nanos() * self.workers as u128 / waiting.takes.as_nanos().max(1);
+        usize::try_from(each)
+            .unwrap_or(usize::MAX)
+            .clamp(LEAST_PLACES * self.workers, MOST_PLACES * self.workers)
+    }
+
+    /// Whether [`Self::push`] would find a place now.
+    pub(super) fn admits(&self, network: ClientNetwork) -> bool {
+        let waiting = self.lock();
+        waiting.count < self.places(&waiting) || waiting.gives_way_to(network.site()).is_some()
     }
 
     /// Lets the workers go once nothing waits any more.
@@ -94,7 +128,7 @@ impl Queue {
     pub(super) fn push(&self, network: ClientNetwork, job: Job) -> Result<(), HashingError> {
         let site = network.site();
         let mut waiting = self.lock();
-        if waiting.count >= self.capacity {
+        if waiting.count >= self.places(&waiting) {
             waiting.make_room(site)?;
         }
         waiting.count += 1;
@@ -138,6 +172,9 @@ impl Queue {
     /// while many wait.
     pub(super) fn finish(&self, finished: Finished, took: Duration) -> Vec<Finished> {
         let mut waiting = self.lock();
+        if finished.result.is_ok() {
+            waiting.takes = (waiting.takes * 7 + took) / 8;
+        }
         waiting.held.push(finished);
         let in_time = LONGEST_HOLD.as_nanos() / took.as_nanos().max(1);
         let held_back = usize::try_from(in_time)
@@ -153,13 +190,18 @@ impl Queue {
 }
 
 impl Waiting {
+    /// Whose line is so much longer that a newcomer of another site has its last place.
+    fn gives_way_to(&self, site: Site) -> Option<Site> {
+        let own = self.lines.get(&site).map_or(0, VecDeque::len);
+        let (longest, line) = self.lines.iter().max_by_key(|(_, line)| line.len())?;
+        (line.len() > own + 1).then_some(*longest)
+    }
+
     /// The longest line gives up its last place to a site that has fewer.
     fn make_room(&mut self, site: Site) -> Result<(), HashingError> {
-        let length = |line: Option<&VecDeque<Job>>| line.map_or(0, VecDeque::len);
-        let own = length(self.lines.get(&site));
-        let longest = self.lines.values_mut().max_by_key(|line| line.len());
-        let refused = longest
-            .filter(|line| line.len() > own + 1)
+        let refused = self
+            .gives_way_to(site)
+            .and_then(|longest| self.lines.get_mut(&longest))
             .and_then(VecDeque::pop_back)
             .ok_or_else(busy)?;
         self.count -= 1;
@@ -216,6 +258,13 @@ mod tests {
         (job, answered)
     }
 
+    /// One worker's, with so many places.
+    fn queue(places: u32) -> Queue {
+        let queue = Queue::new(1);
+        queue.lock().takes = LONGEST_QUEUE / places;
+        queue
+    }
+
     fn next(queue: &Queue) -> Option<String> {
         match queue.pop(Duration::ZERO) {
             Next::Job(job) => Some(job.password.expose().to_owned()),
@@ -225,7 +274,7 @@ mod tests {
 
     #[test]
     fn networks_take_turns() {
-        let queue = Queue::new(8);
+        let queue = queue(8);
         let mut receivers = Vec::new();
         for (from, text) in [(1, "a1"), (1, "a2"), (1, "a3"), (2, "b1"), (3, "c1")] {
             let (job, receiver) = job(text);
@@ -238,7 +287,7 @@ mod tests {
 
     #[test]
     fn all_networks_of_a_site_stand_in_one_line() {
-        let queue = Queue::new(3);
+        let queue = queue(3);
         let from = |address: &str| ClientNetwork::from(address.parse::<IpAddr>().unwrap());
         let mut receivers = Vec::new();
         for number in 0..3 {
@@ -252,17 +301,47 @@ mod tests {
 
     #[test]
     fn a_full_queue_refuses_at_once() {
-        let queue = Queue::new(1);
-        queue.push(network(1), job("a").0).unwrap();
-        let refused = queue.push(network(2), job("b").0);
+        let queue = queue(2);
+        for _ in 0..2 {
+            assert!(queue.admits(network(1)));
+            queue.push(network(1), job("a").0).unwrap();
+        }
+        assert!(!queue.admits(network(1)));
+        let refused = queue.push(network(1), job("b").0);
         assert!(matches!(refused, Err(HashingError::Busy { .. })));
         assert!(next(&queue).is_some());
-        assert!(queue.push(network(2), job("b").0).is_ok());
+        assert!(queue.admits(network(1)));
+        assert!(queue.push(network(1), job("b").0).is_ok());
+    }
+
+    #[test]
+    fn as_many_wait_as_can_be_hashed_soon() {
+        let queue = Queue::new(2);
+        let places = || queue.places(&queue.lock());
+        let hashes = |took: Duration| {
+            for _ in 0..100 {
+                queue.finish(finished("$hash").0, took);
+            }
+        };
+        assert_eq!(places(), 48, "before the first hash");
+        hashes(Duration::from_micros(14_900));
+        assert_eq!(places(), 64);
+        hashes(Duration::from_micros(20));
+        assert_eq!(places(), 256, "memory is bounded");
+        hashes(Duration::from_secs(5));
+        assert_eq!(places(), 4, "and each worker has its next");
+        let (finished, _answered) = finished("");
+        let too_late = Finished {
+            result: Err(busy()),
+            ..finished
+        };
+        queue.finish(too_late, Duration::ZERO);
+        assert_eq!(places(), 4, "what was not hashed took no time");
     }
 
     #[test]
     fn who_finds_nothing_hears_whether_anything_can_come() {
-        let queue = Queue::new(1);
+        let queue = queue(2);
         let brief = Duration::from_millis(1);
         assert!(matches!(queue.pop(brief), Next::Nothing));
         queue.push(network(1), job("a").0).unwrap();
@@ -279,7 +358,7 @@ mod tests {
 
     #[test]
     fn a_hash_is_told_at_once_unless_many_wait() {
-        let queue = Queue::new(64);
+        let queue = Queue::new(2);
         let after = |took| {
             queue
                 .finish(finished("$hash").0, Duration::from_millis(took))
@@ -304,7 +383,7 @@ mod tests {
 
     #[test]
     fn nothing_is_held_back_while_a_worker_waits() {
-        let queue = Queue::new(8);
+        let queue = queue(8);
         for _ in 0..2 {
             queue.push(network(1), job("a").0).unwrap();
         }
@@ -322,13 +401,14 @@ mod tests {
 
     #[tokio::test]
     async fn a_full_queue_takes_a_place_from_whoever_has_most() {
-        let queue = Queue::new(3);
+        let queue = queue(3);
         let mut receivers = Vec::new();
         for text in ["a1", "a2", "a3"] {
             let (job, receiver) = job(text);
             receivers.push(receiver);
             queue.push(network(1), job).unwrap();
         }
+        assert!(!queue.admits(network(1)) && queue.admits(network(2)));
         queue.push(network(2), job("b1").0).unwrap();
         let given_up = receivers.pop().unwrap().await.unwrap();
         assert!(matches!(given_up, Err(HashingError::Busy { .. })));

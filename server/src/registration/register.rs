@@ -27,7 +27,7 @@ impl Registration {
     ///
     /// An address that nobody has verified, that somebody tries to verify, and that somebody has
     /// verified cost the same work here, and look the same unless `reveal_existing` is on. Its mail
-    /// is in `language`. Budgets are looked at before any work, and spent in the transaction that makes the claim.
+    /// is in `language`. Budgets are looked at before any work, unless there is no place for it, and spent in the transaction that makes the claim.
     ///
     /// # Errors
     /// When too much is going on or the store fails; then nothing is recorded.
@@ -39,6 +39,10 @@ impl Registration {
         network: ClientNetwork,
     ) -> Result<RegisterOutcome, RegistrationError> {
         let address = email.canonical();
+        let settings = self.hashing.settings(self.keys.password_salt(address));
+        if !self.hashing.remembers(&password, settings) {
+            self.hashing.admit(network)?;
+        }
         let budgets = self.budgets.sign_up(network);
         let ledger = self.budgets.ledger(address, network);
         if ledger.counts
@@ -46,7 +50,6 @@ impl Registration {
         {
             return Ok(refused(email, network, limited));
         }
-        let settings = self.hashing.settings(self.keys.password_salt(address));
         let password_hash = self
             .hashing
             .hash_or_recall(password.clone(), settings, network)

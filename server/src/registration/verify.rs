@@ -148,6 +148,9 @@ impl Registration {
     ) -> Result<Try, RegistrationError> {
         let price = self.budgets.failed_password(network);
         let was_right = self.was_right(email.as_ref(), password.as_ref());
+        if !was_right {
+            self.hashing.admit(network)?;
+        }
         let limited = match was_right {
             _ if price.is_empty() => None,
             true => self.store.look_at_budgets(&price, None).await?,
