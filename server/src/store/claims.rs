@@ -360,6 +360,7 @@ impl Store {
     /// # Errors
     /// When the store fails; then nothing is recorded.
     pub async fn register(&self, claim: Registering<'_>) -> Result<Registered, StoreError> {
+        let _turn = self.turns.of(&claim.id.address).await;
         let now = self.clock.now();
         let rules = claim.rules;
         let lease = claim.lease.unwrap_or_default();
@@ -438,6 +439,7 @@ impl Store {
         cooldown: Duration,
         spending: Spending<'_>,
     ) -> Result<Renewed, StoreError> {
+        let _turn = self.turns.of(&id.address).await;
         let now = self.clock.now();
         let mut variables = vars([
             ("claim", id.claim().into_value()),
@@ -462,6 +464,7 @@ impl Store {
     /// # Errors
     /// When the store fails.
     pub async fn withdraw(&self, id: &ClaimId) -> Result<(), StoreError> {
+        let _turn = self.turns.of(&id.address).await;
         let variables = vars([
             ("claim", id.claim().into_value()),
             ("outbox", id.outbox().into_value()),
@@ -510,6 +513,7 @@ impl Store {
     /// # Errors
     /// When the store fails; then the guess is not answered.
     pub async fn guess(&self, guess: Guess<'_>) -> Result<GuessResult, StoreError> {
+        let _turn = self.turns.of(&guess.id.address).await;
         let now = self.clock.now();
         let mut variables = vars([
             ("account", account_id(&guess.id.address).into_value()),

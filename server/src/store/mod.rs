@@ -24,6 +24,7 @@ mod sessions;
 mod shown;
 mod snapshot;
 mod sweep;
+mod turns;
 mod viewer;
 
 use std::path::Path;
@@ -42,6 +43,7 @@ use crate::clock::SharedClock;
 use crate::config::DatabaseConfig;
 use crate::entropy::jitter;
 use engine::Engine;
+use turns::Turns;
 
 pub use accounts::Account;
 pub use budgets::{AddressLedger, Budget, BudgetKind, Limited};
@@ -137,6 +139,7 @@ pub struct Store {
     engine: Arc<Engine>,
     clock: SharedClock,
     statements: Semaphore,
+    turns: Turns,
     /// Makes the connection to a server anew when it breaks.
     keeper: Option<AbortOnDropHandle<()>>,
 }
@@ -171,6 +174,7 @@ impl Store {
             engine,
             clock,
             statements: Semaphore::new(STATEMENTS),
+            turns: Turns::new(),
             keeper,
         })
     }
@@ -195,6 +199,18 @@ impl Store {
     /// When the engine fails; then the store is lost.
     pub async fn keep_log_short(&self) -> anyhow::Result<bool> {
         self.engine.keep_log_short(engine::log_bytes()).await
+    }
+
+    /// Another instance over the same database, as far as one process can have two.
+    #[cfg(test)]
+    pub fn beside(&self) -> Self {
+        Self {
+            engine: self.engine.clone(),
+            clock: self.clock.clone(),
+            statements: Semaphore::new(STATEMENTS),
+            turns: Turns::new(),
+            keeper: None,
+        }
     }
 
     /// Closes the store, once running statements have ended.

@@ -283,6 +283,7 @@ impl Store {
         mail: &LeasedMail,
         rules: &MailRules,
     ) -> Result<Outgoing, StoreError> {
+        let _turn = self.turns.of(&mail.address).await;
         let now = self.clock.now();
         let row: OutgoingRow = self
             .run(
@@ -339,6 +340,7 @@ impl Store {
         code_ttl: Duration,
         told: bool,
     ) -> Result<(), StoreError> {
+        let _turn = self.turns.of(&mail.address).await;
         self.run::<Value>(
             TAKEN,
             vars([
@@ -365,6 +367,7 @@ impl Store {
     /// # Errors
     /// When the store fails.
     pub async fn mail_refused(&self, mail: &LeasedMail, told: bool) -> Result<(), StoreError> {
+        let _turn = self.turns.of(&mail.address).await;
         self.run::<Value>(
             REFUSED,
             vars([

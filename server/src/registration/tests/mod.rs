@@ -32,7 +32,7 @@ struct Story {
     registration: Arc<Registration>,
     clock: Arc<ManualClock>,
     store: Arc<Store>,
-    _folder: TempDir,
+    _folder: Arc<TempDir>,
 }
 
 const EMAIL: &str = "foo@bar.com";
@@ -64,7 +64,18 @@ impl Story {
             registration: Arc::new(registration),
             clock,
             store,
-            _folder: folder,
+            _folder: Arc::new(folder),
+        }
+    }
+
+    /// Another instance over the same store.
+    fn beside(&self) -> Self {
+        let store = Arc::new(self.store.beside());
+        Self {
+            registration: Arc::new(Self::registration(&Config::default(), &store, &self.clock)),
+            clock: self.clock.clone(),
+            store,
+            _folder: self._folder.clone(),
         }
     }
 
@@ -382,10 +393,7 @@ async fn three_wrong_codes_use_a_code_up() {
 async fn of_a_thousand_parallel_guesses_three_are_answered() {
     let story = Arc::new(Story::begin().await);
     let (_, code) = story.register("testpassword").await;
-    let instances: Vec<_> = (0..3)
-        .map(|_| Story::registration(&Config::default(), &story.store, &story.clock))
-        .map(Arc::new)
-        .collect();
+    let instances = [0; 3].map(|_| Arc::new(story.beside()));
     let mut guesses = tokio::task::JoinSet::new();
     for number in 0..1_000 {
         let story = story.clone();
@@ -395,6 +403,7 @@ async fn of_a_thousand_parallel_guesses_three_are_answered() {
         guesses.spawn(async move {
             let claim = story.store.candidates(EMAIL).await.unwrap().1.remove(0);
             instance
+                .registration
                 .verify(Credentials::Session(claim.id()), &guess, network())
                 .await
                 .unwrap()
