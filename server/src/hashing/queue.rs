@@ -16,7 +16,7 @@ pub(super) const MAX_WAIT: Duration = Duration::from_secs(2);
 
 /// All that wait are hashed within this: whoever takes the last place is answered within a second, with
 /// what follows the hash, while everybody wants one.
-const LONGEST_QUEUE: Duration = Duration::from_millis(480);
+const LONGEST_QUEUE: Duration = Duration::from_millis(680);
 
 /// Places for each worker, however long or short a hash is.
 const LEAST_PLACES: usize = 2;
@@ -323,9 +323,9 @@ mod tests {
                 queue.finish(finished("$hash").0, took);
             }
         };
-        assert_eq!(places(), 48, "before the first hash");
+        assert_eq!(places(), 68, "before the first hash");
         hashes(Duration::from_micros(14_900));
-        assert_eq!(places(), 64);
+        assert_eq!(places(), 91);
         hashes(Duration::from_micros(20));
         assert_eq!(places(), 256, "memory is bounded");
         hashes(Duration::from_secs(5));

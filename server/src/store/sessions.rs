@@ -32,15 +32,15 @@ struct SessionRow {
 
 /// Fails when the id is taken.
 const CREATE: &str = "{
-    CREATE ONLY $record SET state = $state, expires_at = $expires_at;
+    CREATE $record SET state = $state, expires_at = $expires_at RETURN NONE;
     RETURN NONE
 }";
 
 /// The one comes and the other goes, or stays for a while with what `$lingering` says, together or
 /// not at all.
 const REPLACE: &str = "{
-    CREATE ONLY $record SET state = $state, expires_at = $expires_at;
-    IF $lingering = NONE { DELETE $replaced } ELSE { UPSERT ONLY $replaced CONTENT $lingering };
+    CREATE $record SET state = $state, expires_at = $expires_at RETURN NONE;
+    IF $lingering = NONE { DELETE $replaced } ELSE { UPDATE $replaced CONTENT $lingering RETURN NONE };
     RETURN NONE
 }";
 
