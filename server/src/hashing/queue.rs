@@ -14,13 +14,14 @@ use crate::network::{ClientNetwork, Site};
 /// Who waits longer than this has probably gone: their place is better used for somebody else.
 pub(super) const MAX_WAIT: Duration = Duration::from_secs(2);
 
-/// All that wait are hashed within this: whoever takes the last place is answered within a second, with
-/// what follows the hash, while everybody wants one.
-const LONGEST_QUEUE: Duration = Duration::from_millis(680);
+/// Places for each worker: who takes the last one waits for about 0.5 s at 15 ms a hash, and gets an
+/// answer within a second.
+const MOST_PLACES: usize = 32;
 
-/// Places for each worker, however long or short a hash is.
+/// Where hashes take longer, all that wait are hashed within this, as long as each worker has its
+/// next ones.
+const LONGEST_QUEUE: Duration = Duration::from_secs(1);
 const LEAST_PLACES: usize = 2;
-const MOST_PLACES: usize = 128;
 
 /// What a hash is expected to take before there was one.
 const FIRST_HASH: Duration = Duration::from_millis(20);
@@ -323,11 +324,11 @@ mod tests {
                 queue.finish(finished("$hash").0, took);
             }
         };
-        assert_eq!(places(), 68, "before the first hash");
-        hashes(Duration::from_micros(14_900));
-        assert_eq!(places(), 91);
+        assert_eq!(places(), 64, "before the first hash");
         hashes(Duration::from_micros(20));
-        assert_eq!(places(), 256, "memory is bounded");
+        assert_eq!(places(), 64, "memory is bounded");
+        hashes(Duration::from_micros(49_900));
+        assert_eq!(places(), 40);
         hashes(Duration::from_secs(5));
         assert_eq!(places(), 4, "and each worker has its next");
         let (finished, _answered) = finished("");
