@@ -18,9 +18,10 @@ pub(super) const MAX_WAIT: Duration = Duration::from_secs(2);
 /// answer within a second.
 const MOST_PLACES: usize = 32;
 
-/// Where hashes take longer, all that wait are hashed within this, as long as each worker has its
-/// next ones.
+/// Where hashes are slow there are fewer places: all that wait are hashed within this.
 const LONGEST_QUEUE: Duration = Duration::from_secs(1);
+
+/// Places for each worker, however slow hashes are.
 const LEAST_PLACES: usize = 2;
 
 /// What a hash is expected to take before there was one.

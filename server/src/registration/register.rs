@@ -27,7 +27,8 @@ impl Registration {
     ///
     /// An address that nobody has verified, that somebody tries to verify, and that somebody has
     /// verified cost the same work here, and look the same unless `reveal_existing` is on. Its mail
-    /// is in `language`. Budgets are looked at before any work, unless there is no place for it, and spent in the transaction that makes the claim.
+    /// is in `language`. Budgets are looked at before any work, where there is a place for it, and
+    /// spent in the transaction that makes the claim.
     ///
     /// # Errors
     /// When too much is going on or the store fails; then nothing is recorded.

@@ -55,6 +55,7 @@ impl Store {
         account: &Account,
         renewed: &str,
     ) -> Result<(), StoreError> {
+        let _turn = self.turns.of(&account.address).await;
         const RENEW_HASH: &str = "{
             UPDATE $account SET password_hash = $renewed WHERE password_hash = $old;
             RETURN NONE

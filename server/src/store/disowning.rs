@@ -59,6 +59,7 @@ impl Store {
         ledger: &str,
         stop_for: Duration,
     ) -> Result<bool, StoreError> {
+        let _turn = self.turns.of(&id.address).await;
         let now = self.clock.now();
         self.run(
             DISOWN,

@@ -95,6 +95,7 @@ impl Store {
             DELETE $sessions;
             RETURN count($sessions)
         }";
+        let _turn = self.turns.of(address).await;
         let mut deleted: Deleted = self.run(DELETE, of(address)).await?;
         // One that somebody began in the meantime was not in the snapshot of that transaction.
         let late: u64 = self.run(END_SESSIONS, of(address)).await?;

@@ -241,6 +241,7 @@ impl Store {
     /// # Errors
     /// When the store fails.
     pub async fn keep_lease(&self, mail: &LeasedMail, lease: Duration) -> Result<bool, StoreError> {
+        let _turn = self.turns.of(&mail.address).await;
         self.run(
             KEEP_LEASE,
             vars([
@@ -392,6 +393,7 @@ impl Store {
         mail: &LeasedMail,
         delay: Duration,
     ) -> Result<(), StoreError> {
+        let _turn = self.turns.of(&mail.address).await;
         self.run::<Value>(
             POSTPONE,
             vars([

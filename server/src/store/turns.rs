@@ -41,7 +41,76 @@ impl Turns {
 mod tests {
     use std::time::Duration;
 
+    use std::sync::Arc;
+
+    use chrono::DateTime;
+
+    use super::super::{AddressLedger, Claim, Guess, LeasedMail, Store};
     use super::*;
+    use crate::clock::SystemClock;
+    use crate::config::DatabaseConfig;
+
+    /// The two that meet when somebody types in a code at once.
+    #[tokio::test]
+    async fn a_guess_and_a_mail_that_was_taken_wait_for_their_turn() {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = Arc::new(SystemClock);
+        let database = DatabaseConfig::default();
+        let store = Store::open(&database, folder.path(), clock).await.unwrap();
+        let moment = DateTime::UNIX_EPOCH;
+        let text = String::new;
+        let claim = Claim {
+            address: "foo@bar.com".to_owned(),
+            key: text(),
+            typed_address: text(),
+            password_hash: text(),
+            reference: text(),
+            seed: text(),
+            delivery: 1,
+            digits: 4,
+            attempts_left: 3,
+            mail: text(),
+            requested_at: moment,
+            code_expires_at: moment,
+            language: None,
+            disowned: None,
+        };
+        let mail = LeasedMail {
+            address: claim.address.clone(),
+            key: text(),
+            ticket: text(),
+            tries: 1,
+            queued_at: moment,
+        };
+        let ledger = AddressLedger {
+            digest: text(),
+            site: text(),
+            mails: 1,
+            mails_per_site: 1,
+            wrong_codes: 1,
+            counts: false,
+        };
+        let id = claim.id();
+        let guess = || {
+            store.guess(Guess {
+                id: &id,
+                seed: "",
+                delivery: 1,
+                right: false,
+                renewed_hash: None,
+                refund: &[],
+                ledger: &ledger,
+            })
+        };
+        let taken = || store.mail_taken(&mail, &claim, chrono::Duration::minutes(1), false);
+        let turn = store.turns.of(&claim.address).await;
+        let soon = Duration::from_millis(300);
+        assert!(tokio::time::timeout(soon, guess()).await.is_err());
+        assert!(tokio::time::timeout(soon, taken()).await.is_err());
+        drop(turn);
+        guess().await.unwrap();
+        taken().await.unwrap();
+    }
 
     #[tokio::test]
     async fn only_who_comes_for_the_same_address_waits() {

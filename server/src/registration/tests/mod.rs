@@ -1,6 +1,7 @@
 //! The use cases against a real store on disk, with a clock in the test's hand.
 
 mod budgets;
+mod full_queue;
 mod interleavings;
 
 use std::net::IpAddr;
