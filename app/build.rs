@@ -2,7 +2,7 @@
 //! language is adding a file, and a text that the code asks for and English lacks does not compile.
 
 use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::{env, fs, io};
 
 /// The language that every text is first written in, and that is spoken when nothing else fits.
@@ -26,12 +26,12 @@ fn main() -> io::Result<()> {
         })
         .collect();
     tags.sort_by_key(|tag| (tag != FIRST, tag.clone()));
-    fs::write(out.join("languages.rs"), languages(&folder, &tags))?;
+    fs::write(out.join("languages.rs"), languages(&tags))?;
     let first = fs::read_to_string(folder.join(format!("{FIRST}.ftl")))?;
     fs::write(out.join("keys.rs"), keys(&first))
 }
 
-fn languages(folder: &Path, tags: &[String]) -> String {
+fn languages(tags: &[String]) -> String {
     let mut variants = String::new();
     let mut all = String::new();
     let mut by_tag = String::new();
@@ -45,8 +45,12 @@ fn languages(folder: &Path, tags: &[String]) -> String {
         );
         let _ = write!(all, "Self::{variant}, ");
         let _ = writeln!(by_tag, "Self::{variant} => \"{tag}\",");
-        let file = folder.join(format!("{tag}.ftl"));
-        let _ = writeln!(sources, "Self::{variant} => include_str!({file:?}),");
+        // Found from the crate's own root: clones that share a target folder share this text.
+        let _ = writeln!(
+            sources,
+            "Self::{variant} => \
+             include_str!(concat!(env!(\"CARGO_MANIFEST_DIR\"), \"/locales/{tag}.ftl\")),"
+        );
     }
     format!(
         "/// A language that there are texts in: one for each file in `locales`.

@@ -74,8 +74,8 @@ enum Command {
     },
     /// Ask for the data in SurrealQL, also while the server runs. It only reads.
     #[command(
-        after_help = "The tables: account, claim (a sign-up under way), outbox (mail to be \
-        sent), session, budget, address_ledger, hash_parameters, migration; docs/OPERATIONS.md has \
+        after_help = "The tables: account, claim (a sign-up under way, with the mail that it owes), \
+        session, budget, address_ledger, hash_parameters, migration; docs/OPERATIONS.md has \
         their fields. Password hashes, codes and keys are in none of them. The tables that the query \
         names are fetched, as they are at one moment, and the query runs over that copy, in this \
         process.\n\nExamples:\n  latchkey query 'SELECT language, count() FROM account GROUP BY \

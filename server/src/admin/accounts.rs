@@ -27,7 +27,6 @@ use crate::telemetry::AUDIT;
 pub(super) struct Known {
     account: Option<Json>,
     sign_ups: Vec<Json>,
-    mails: Vec<Json>,
     sessions: u64,
 }
 
@@ -56,7 +55,6 @@ pub(super) async fn one(
     Ok(JsonBody(Known {
         account: known.account.as_ref().map(Row::to_plain),
         sign_ups: plain(known.claims),
-        mails: plain(known.mails),
         sessions: known.sessions,
     }))
 }
@@ -206,8 +204,7 @@ pub async fn show(config: &Config, email: &EmailAddress, as_json: bool) -> anyho
         ];
         write!(stdout, "\n{}", table(&headings, &rows))?;
     }
-    let (mails, sessions) = (known.mails.len(), known.sessions);
-    writeln!(stdout, "\n{mails} mails to be sent, {sessions} sessions")?;
+    writeln!(stdout, "\n{} sessions", known.sessions)?;
     Ok(())
 }
 

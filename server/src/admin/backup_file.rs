@@ -248,10 +248,9 @@ impl Head {
     pub fn contents(&self) -> String {
         let of = |table: &str| self.rows.get(table).copied().unwrap_or(0);
         format!(
-            "{} accounts, {} sign-ups under way, {} mails to be sent, {} sessions, {} rows in all",
+            "{} accounts, {} sign-ups under way, {} sessions, {} rows in all",
             of("account"),
             of("claim"),
-            of("outbox"),
             of("session"),
             self.all_rows()
         )

@@ -306,7 +306,7 @@ impl MailWorker {
         }
         Ok(match delivered {
             Ok(()) => {
-                let waited_ms = (self.clock.now() - mail.queued_at).num_milliseconds();
+                let waited_ms = (self.clock.now() - mail.requested_at).num_milliseconds();
                 self.counters.sent(u64::try_from(waited_ms).unwrap_or(0));
                 tracing::info!(
                     target: AUDIT,

@@ -47,6 +47,18 @@ pub fn is_right(code: &VerificationCode, guess: &VerificationCode) -> bool {
 /// # Errors
 /// When there is no randomness to be had.
 pub fn new_seed(entropy: &dyn Entropy) -> Result<String, EntropyError> {
+    digits(entropy)
+}
+
+/// What tells one wish for a mail from any other: 128 bits.
+///
+/// # Errors
+/// When there is no randomness to be had.
+pub fn new_ticket(entropy: &dyn Entropy) -> Result<String, EntropyError> {
+    digits(entropy)
+}
+
+fn digits(entropy: &dyn Entropy) -> Result<String, EntropyError> {
     let mut bytes = [0; 16];
     entropy.fill(&mut bytes)?;
     Ok(hex(&bytes))

@@ -118,6 +118,7 @@ impl Registration {
                 language,
                 seed: codes::new_seed(&*self.entropy)?,
                 reference: codes::new_reference(&*self.entropy)?,
+                ticket: codes::new_ticket(&*self.entropy)?,
                 rules: self.settings.renewal,
                 spending,
                 strangers_wait_until,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Registration, RegistrationError};
+use super::{Registration, RegistrationError, codes};
 use crate::network::ClientNetwork;
 use crate::store::{Claim, ClaimId, Limited, Renewed, Spending};
 use crate::telemetry::AUDIT;
@@ -38,7 +38,13 @@ impl Registration {
         };
         let renewed = self
             .store
-            .renew(id, self.settings.renewal, self.settings.cooldown, spending)
+            .renew(
+                id,
+                codes::new_ticket(&*self.entropy)?,
+                self.settings.renewal,
+                self.settings.cooldown,
+                spending,
+            )
             .await?;
         Ok(match renewed {
             Renewed::Renewed(claim) => {

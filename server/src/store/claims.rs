@@ -38,7 +38,7 @@ pub struct Claim {
     pub digits: i64,
     /// Guesses left for the current code.
     pub attempts_left: i64,
-    /// `queued`, `taken` or `refused`.
+    /// `queued` while a mail is owed, then `taken` or `refused`.
     pub mail: String,
     /// When a mail was last asked for.
     pub requested_at: DateTime<Utc>,
@@ -95,12 +95,14 @@ pub struct Registering<'a> {
     pub seed: String,
     /// Used when this is a new claim.
     pub reference: String,
+    /// What tells this wish for a mail from any other.
+    pub ticket: String,
     pub rules: Renewal,
     pub spending: Spending<'a>,
     /// When everybody together may make new claims again; `None`: now.
     pub strangers_wait_until: Option<DateTime<Utc>>,
-    /// How this process, which will send it at once, takes its mail on; `None`: it waits for
-    /// whoever looks into the outbox.
+    /// How this process, which will send it at once, takes its mail on; `None`: it waits in the
+    /// outbox.
     pub lease: Option<Lease>,
     /// Whether an address that is verified gets no claim but the answer that it is.
     pub reveal_existing: bool,
@@ -124,7 +126,7 @@ pub struct Renewal {
 
 /// What became of a sign-up.
 pub enum Registered {
-    /// The claim stands and its mail is in the outbox, and leased if that was asked for.
+    /// The claim stands and owes its mail, which is leased if that was asked for.
     Claimed {
         claim: Box<Claim>,
         mail: Option<LeasedMail>,
@@ -139,7 +141,7 @@ pub enum Registered {
 
 /// What became of a wish for another mail.
 pub enum Renewed {
-    /// The mail is in the outbox.
+    /// The mail is owed.
     Renewed(Box<Claim>),
     /// The last one was asked for less than the cooldown ago; nothing was changed.
     TooSoon(Box<Claim>),
@@ -216,16 +218,12 @@ const REGISTER: &str = concat!(
             attempts_left: IF $live { $old.attempts_left } ELSE { $new.attempts_left },
             code_expires_at: IF $live { $old.code_expires_at } ELSE { $new.code_expires_at },
             created_at: $old.created_at,
-            disowned: $was_disowned AND $noted.stopped
+            disowned: $was_disowned AND $noted.stopped,
+            telling: $old.telling
         })
     };
     UPSERT $claim CONTENT $becomes RETURN NONE;
-    LET $mail = object::extend($owed, {
-        ticket: rand::id(),
-        telling: (SELECT VALUE telling FROM ONLY $outbox) ?? false
-    });
-    UPSERT $outbox CONTENT $mail RETURN NONE;
-    RETURN { claim: $becomes, mail: $mail, taken: $taken, stopped: $noted.stopped }
+    RETURN { claim: $becomes, taken: $taken, stopped: $noted.stopped }
 }"
 );
 
@@ -247,24 +245,21 @@ const RENEW: &str = concat!(
     "
     LET $live = $old.attempts_left > 0 AND $old.code_expires_at > $now
         AND !($noted.long AND $old.digits < $long_digits);
-    UPDATE ONLY $claim SET
+    LET $claimed = (UPDATE ONLY $claim SET
         delivery = IF $live { delivery } ELSE { delivery + 1 },
         digits = IF $live { digits }
             ELSE IF $noted.long { $digits_if_long }
             ELSE { $digits },
         attempts_left = IF $live { attempts_left } ELSE { $attempts },
         code_expires_at = IF $live { code_expires_at } ELSE { $code_expires_at },
-        mail = 'queued', requested_at = $now, expires_at = $expires_at,
-        site = $site, handle = $handle;
-    UPSERT ONLY $outbox SET address = $old.address, key = $old.key,
-        ticket = rand::id(), telling = telling ?? false, tries = 0, due_at = $now,
-        queued_at = $now;
-    RETURN { renewed: true, claim: (SELECT * FROM ONLY $claim) }
+        requested_at = $now, expires_at = $expires_at, site = $site, handle = $handle,
+        mail = 'queued', ticket = $ticket, tries = 0, due_at = $now);
+    RETURN { renewed: true, claim: $claimed }
 }"
 );
 
 /// Its mail goes with it, unless it is under way.
-const WITHDRAW: &str = "{ DELETE $claim; DELETE $outbox; RETURN NONE }";
+const WITHDRAW: &str = "{ DELETE $claim; RETURN NONE }";
 
 const CLAIM: &str = "{ RETURN (SELECT * FROM ONLY $claim WHERE expires_at > $now) }";
 
@@ -321,7 +316,6 @@ const GUESS: &str = concat!(
         password_hash = $renewed_hash ?? $old.password_hash, claim_key = $key,
         verified_at = $now, language = $old.language RETURN NONE;
     DELETE $claim;
-    DELETE $outbox;
     RETURN { outcome: 'verified' }
 }"
 );
@@ -330,7 +324,6 @@ const GUESS: &str = concat!(
 struct RegisterRow {
     limited: Option<LimitedRow>,
     claim: Option<Claim>,
-    mail: Option<LeasedMail>,
     taken: Option<bool>,
     stopped: Option<bool>,
 }
@@ -355,7 +348,7 @@ struct GuessRow {
 }
 
 impl Store {
-    /// Makes or renews a claim and puts its mail into the outbox, in one transaction.
+    /// Makes or renews a claim, which owes a mail, in one transaction.
     ///
     /// # Errors
     /// When the store fails; then nothing is recorded.
@@ -364,6 +357,13 @@ impl Store {
         let now = self.clock.now();
         let rules = claim.rules;
         let lease = claim.lease.unwrap_or_default();
+        let mail = LeasedMail {
+            address: claim.id.address.clone(),
+            key: claim.id.key.clone(),
+            ticket: claim.ticket,
+            tries: claim.lease.is_some().into(),
+            requested_at: now,
+        };
         let new = Claim {
             address: claim.id.address.clone(),
             key: claim.id.key.clone(),
@@ -387,20 +387,14 @@ impl Store {
                 ("expires_at", (now + rules.claim_ttl).into_value()),
                 ("site", claim.spending.ledger.site.clone().into_value()),
                 ("handle", claim.id.handle().into_value()),
+                ("ticket", mail.ticket.clone().into_value()),
+                ("tries", mail.tries.into_value()),
+                ("due_at", (now + lease.lasts).into_value()),
             ],
         );
-        let owed = LeasedMail {
-            address: claim.id.address.clone(),
-            key: claim.id.key.clone(),
-            ticket: String::new(),
-            tries: claim.lease.is_some().into(),
-            queued_at: now,
-        };
-        let owed = row(owed, [("due_at", (now + lease.lasts).into_value())]);
         let mut variables = vars([
             ("account", account_id(&claim.id.address).into_value()),
             ("claim", claim.id.claim().into_value()),
-            ("outbox", claim.id.outbox().into_value()),
             ("reveal", claim.reveal_existing.into_value()),
             (
                 "strangers_wait_until",
@@ -408,7 +402,6 @@ impl Store {
             ),
             ("now", now.into_value()),
             ("new", new),
-            ("owed", owed),
             ("long_digits", LONG_CODE_DIGITS.into_value()),
             ("digits_if_long", rules.digits_if_long().into_value()),
         ]);
@@ -420,21 +413,22 @@ impl Store {
                 is_code: claim.lease.is_some()
                     && (row.taken, row.stopped) == (Some(false), Some(false))
                     && made.code_expires_at >= now + lease.delivery_limit,
-                mail: row.mail.filter(|_| claim.lease.is_some()),
+                mail: claim.lease.map(|_| mail),
                 claim: Box::new(made),
             },
             (None, None) => Registered::Taken,
         })
     }
 
-    /// Puts another mail of a claim into the outbox: with the same code while it lives, else
-    /// with the next one and new attempts.
+    /// Has a claim owe another mail, which `ticket` tells from any other: with the same code while
+    /// it lives, else with the next one and new attempts.
     ///
     /// # Errors
     /// When the store fails; then nothing is changed.
     pub async fn renew(
         &self,
         id: &ClaimId,
+        ticket: String,
         rules: Renewal,
         cooldown: Duration,
         spending: Spending<'_>,
@@ -443,7 +437,7 @@ impl Store {
         let now = self.clock.now();
         let mut variables = vars([
             ("claim", id.claim().into_value()),
-            ("outbox", id.outbox().into_value()),
+            ("ticket", ticket.into_value()),
             ("handle", id.handle().into_value()),
             ("now", now.into_value()),
             ("cooldown_since", (now - cooldown).into_value()),
@@ -465,10 +459,7 @@ impl Store {
     /// When the store fails.
     pub async fn withdraw(&self, id: &ClaimId) -> Result<(), StoreError> {
         let _turn = self.turns.of(&id.address).await;
-        let variables = vars([
-            ("claim", id.claim().into_value()),
-            ("outbox", id.outbox().into_value()),
-        ]);
+        let variables = vars([("claim", id.claim().into_value())]);
         self.run::<Value>(WITHDRAW, variables).await.map(drop)
     }
 
@@ -518,7 +509,6 @@ impl Store {
         let mut variables = vars([
             ("account", account_id(&guess.id.address).into_value()),
             ("claim", guess.id.claim().into_value()),
-            ("outbox", guess.id.outbox().into_value()),
             ("key", guess.id.key.clone().into_value()),
             ("seed", guess.seed.into_value()),
             ("delivery", guess.delivery.into_value()),
@@ -584,13 +574,8 @@ pub(super) fn language(tag: Option<&str>) -> Language {
     tag.and_then(Language::from_tag).unwrap_or_default()
 }
 
-/// The claims of an address.
-fn claims_of(address: &str) -> Value {
-    records_of("claim", address)
-}
-
-/// The records with the ids `[address, …]`.
-pub(super) fn records_of(table: &str, address: &str) -> Value {
+/// The claims of an address: the records with the ids `[address, …]`.
+pub(super) fn claims_of(address: &str) -> Value {
     let address = Value::String(address.to_owned());
     let from = RecordIdKey::Array(vec![address.clone()].into());
     let everything = Range {
@@ -599,7 +584,7 @@ pub(super) fn records_of(table: &str, address: &str) -> Value {
     };
     let to = RecordIdKey::Array(vec![address, Value::Range(Box::new(everything))].into());
     RecordId::new(
-        table,
+        "claim",
         RecordIdKey::Range(Box::new(RecordIdKeyRange {
             start: Bound::Included(from),
             end: Bound::Included(to),

@@ -100,10 +100,6 @@ impl ClaimId {
     fn claim(&self) -> RecordId {
         RecordId::new("claim", self.record_key())
     }
-
-    fn outbox(&self) -> RecordId {
-        RecordId::new("outbox", self.record_key())
-    }
 }
 
 /// What a store can answer instead of a result.
@@ -429,8 +425,10 @@ mod tests {
             walk!("session WHERE expires_at >= $from AND expires_at <= $now"),
             walk!("budget WHERE full_at >= $from AND full_at <= $now"),
             walk!("address_ledger WHERE expires_at >= $from AND expires_at <= $now"),
-            walk!("outbox WHERE due_at > $now"),
-            walk!("outbox WHERE due_at <= $now ORDER BY due_at"),
+            walk!("claim WHERE due_at > $now"),
+            walk!(
+                "claim WHERE due_at > d'1970-01-01T00:00:00Z' AND due_at <= $now ORDER BY due_at"
+            ),
             walk!("claim WHERE handle = $handle"),
         ] {
             let now = store.clock.now();

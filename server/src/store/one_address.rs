@@ -3,7 +3,7 @@
 use surrealdb::types::{Object, RecordIdKey, SurrealValue, Value, Variables};
 
 use super::accounts::account_id;
-use super::claims::records_of;
+use super::claims::claims_of;
 use super::rows::Row;
 use super::shown::shown;
 use super::{Store, StoreError, vars};
@@ -14,8 +14,6 @@ pub struct OneAddress {
     pub account: Option<Row>,
     /// Sign-ups under way; those beside an account are decoys.
     pub claims: Vec<Row>,
-    /// Mail to be sent.
-    pub mails: Vec<Row>,
     /// How many browsers have something to do with it.
     pub sessions: u64,
 }
@@ -32,7 +30,6 @@ pub struct Deleted {
 struct Found {
     accounts: Vec<Object>,
     claims: Vec<Object>,
-    mails: Vec<Object>,
     sessions: u64,
 }
 
@@ -46,7 +43,6 @@ impl Store {
             RETURN {
                 accounts: (SELECT * FROM $account),
                 claims: (SELECT * FROM $claims),
-                mails: (SELECT * FROM $mails),
                 sessions: count(SELECT VALUE id FROM session WHERE string::contains(state, $named))
             }
         }";
@@ -68,13 +64,12 @@ impl Store {
         Ok(OneAddress {
             account: rows("account", found.accounts).pop(),
             claims: rows("claim", found.claims),
-            mails: rows("outbox", found.mails),
             sessions: found.sessions,
         })
     }
 
-    /// Deletes the account of a canonical address, its sign-ups under way, the mail that they are
-    /// owed, and the sessions of browsers that have to do with it. What counts against abuse (the
+    /// Deletes the account of a canonical address, its sign-ups under way with the mail that they
+    /// owe, and the sessions of browsers that have to do with it. What counts against abuse (the
     /// address's ledger, which does not name it) stays until it expires.
     ///
     /// # Errors
@@ -83,7 +78,6 @@ impl Store {
         const DELETE: &str = "{
             LET $accounts = (DELETE $account RETURN BEFORE);
             LET $signing_up = (DELETE $claims RETURN BEFORE);
-            DELETE $mails;
             LET $sessions = (SELECT VALUE id FROM session WHERE string::contains(state, $named));
             DELETE $sessions;
             RETURN {
@@ -109,8 +103,7 @@ fn of(address: &str) -> Variables {
     let named = format!("\"address\":{}", serde_json::Value::from(address));
     vars([
         ("account", account_id(address).into_value()),
-        ("claims", records_of("claim", address)),
-        ("mails", records_of("outbox", address)),
+        ("claims", claims_of(address)),
         ("named", Value::String(named)),
     ])
 }

@@ -1,4 +1,8 @@
 //! The outbox: mail owed to somebody.
+//!
+//! It is no table of its own. A claim owes one mail at most, and is the row of that too: `ticket` says
+//! which wish it is for, `due_at` when somebody is to take it on (owed is what has one), `tries` how
+//! often somebody did. So what causes a mail writes one row, and nothing has to be deleted.
 
 use chrono::{DateTime, Duration, Utc};
 use latchkey_app::language::Language;
@@ -28,7 +32,7 @@ pub struct LeasedMail {
     /// How often it was taken on, this time included.
     pub tries: i64,
     /// When it was asked for.
-    pub queued_at: DateTime<Utc>,
+    pub requested_at: DateTime<Utc>,
 }
 
 impl LeasedMail {
@@ -77,7 +81,7 @@ pub enum Outgoing {
     /// to send, but to whoever made the claim it must look as if a mail had left, and met what the
     /// last word to the owner met.
     Silence { claim: Box<Claim>, refused: bool },
-    /// The claim is gone, or a later wish for a mail took the place.
+    /// The claim is gone, or a later wish for a mail took this one's place.
     Nothing,
 }
 
@@ -85,29 +89,61 @@ pub enum Outgoing {
 /// a clock that ran ahead, and is due now.
 const PUT_OFF_AT_MOST: Duration = Duration::minutes(15);
 
-const DUE: &str = "{ RETURN array::concat(
-    (SELECT VALUE due_at FROM outbox WHERE due_at > $ahead LIMIT 1),
-    (SELECT VALUE due_at FROM outbox WHERE due_at <= $now LIMIT 1)
-)[0] }";
+/// The index has the claims that owe nothing too, before all others.
+macro_rules! owed {
+    () => {
+        "due_at > d'1970-01-01T00:00:00Z'"
+    };
+}
 
-const LEASE: &str = "{
+const DUE: &str = concat!(
+    "{ RETURN array::concat(
+        (SELECT VALUE due_at FROM claim WHERE due_at > $ahead LIMIT 1),
+        (SELECT VALUE due_at FROM claim WHERE ",
+    owed!(),
+    " AND due_at <= $now LIMIT 1)
+    )[0] }"
+);
+
+const LEASE: &str = concat!(
+    "{
     LET $due = array::concat(
-        (SELECT id, due_at FROM outbox WHERE due_at > $ahead LIMIT $limit),
-        (SELECT id, due_at FROM outbox WHERE due_at <= $now ORDER BY due_at LIMIT $limit)
+        (SELECT id, due_at FROM claim WHERE due_at > $ahead LIMIT $limit),
+        (SELECT id, due_at FROM claim WHERE ",
+    owed!(),
+    " AND due_at <= $now ORDER BY due_at LIMIT $limit)
     );
     LET $due = array::slice($due, 0, $limit);
     RETURN (UPDATE $due.id SET due_at = $leased_until, tries += 1 RETURN AFTER)
-}";
+}"
+);
 
-/// Not when somebody else has taken the mail on since: then it is theirs. A later wish, or a row
+const DEPTH: &str = concat!(
+    "{ RETURN {
+    mails: count(SELECT VALUE id FROM claim WHERE ",
+    owed!(),
+    "),
+    oldest: (SELECT VALUE requested_at FROM claim WHERE ",
+    owed!(),
+    " ORDER BY requested_at LIMIT 1)[0]
+} }"
+);
+
+const EMPTY: &str = concat!(
+    "{ RETURN count(SELECT VALUE id FROM claim WHERE ",
+    owed!(),
+    " LIMIT 1) = 0 }"
+);
+
+/// Not when somebody else has taken the mail on since: then it is theirs. A later wish, or a claim
 /// that is gone, is nobody's lease, and what is under way may end.
 const KEEP_LEASE: &str = "{
-    LET $row = (SELECT ticket, tries FROM ONLY $outbox);
-    IF $row.ticket = $ticket AND $row.tries = $tries {
-        UPDATE $outbox SET due_at = $leased_until;
+    LET $old = (SELECT ticket, tries FROM ONLY $claim);
+    IF $old.ticket = $ticket AND $old.tries = $tries {
+        UPDATE $claim SET due_at = $leased_until RETURN NONE;
         RETURN true
     };
-    RETURN $row = NONE OR $row.ticket != $ticket
+    RETURN $old = NONE OR $old.ticket != $ticket
 }";
 
 /// A code that died while it waited is replaced by the next one, and one that could die on its way
@@ -119,11 +155,13 @@ const KEEP_LEASE: &str = "{
 /// say any more.
 const PREPARE: &str = concat!(
     "{
-    LET $row = (SELECT ticket, tries, telling FROM ONLY $outbox);
-    IF $row = NONE OR $row.ticket != $ticket OR $row.tries != $tries {
+    LET $old = (SELECT * FROM ONLY $claim WHERE ticket = $ticket AND tries = $tries);
+    IF $old = NONE { RETURN { kind: 'nothing', claim: NONE } };
+    IF $old.expires_at <= $now {
+        DELETE $claim;
         RETURN { kind: 'nothing', claim: NONE }
     };
-    LET $old = (SELECT * FROM ONLY $claim WHERE expires_at > $now);
+    LET $telling = $old.telling ?? false;
     LET $verified = record::exists($account);
     LET $owner = (SELECT notified_at, notice_refused, language FROM ONLY $account);
     LET $record = (SELECT * FROM ONLY $ledger);
@@ -132,14 +170,10 @@ const PREPARE: &str = concat!(
     LET $silent = ($old.disowned ?? false) OR ",
     is_stopped!("$old.site"),
     ";
-    LET $tell = $verified AND !$silent AND ($row.telling OR (
+    LET $tell = $verified AND !$silent AND ($telling OR (
         ($owner.notified_at = NONE OR $owner.notified_at <= $quiet_since)
         AND array::len($notices) < $max_notices
     ));
-    IF $old = NONE {
-        DELETE $outbox;
-        RETURN { kind: 'nothing', claim: NONE }
-    };
     LET $used_up = $old.attempts_left <= 0;
     IF !$used_up AND ($old.code_expires_at <= $now OR ($long AND $old.digits < $long_digits)) {
         UPDATE ONLY $claim SET delivery += 1, code_expires_at = $code_expires_at,
@@ -149,9 +183,9 @@ const PREPARE: &str = concat!(
         UPDATE ONLY $claim SET code_expires_at = $code_expires_at,
             expires_at = time::max([expires_at, $code_expires_at])
     };
-    IF $tell AND !$row.telling {
+    IF $tell AND !$telling {
         UPDATE $account SET notified_at = $now;
-        UPDATE $outbox SET telling = true;
+        UPDATE $claim SET telling = true;
         UPSERT ONLY $ledger SET
             mails = mails ?? [],
             notices = array::append($notices, $now),
@@ -169,33 +203,32 @@ const PREPARE: &str = concat!(
 }"
 );
 
-/// The code's life counts from the relay's word, if it is still the same code.
+/// The code's life counts from the relay's word, if it is still the same code: also when a later
+/// wish is owed another mail with it.
 const TAKEN: &str = "{
-    LET $is_mine = (DELETE $outbox WHERE ticket = $ticket AND tries = $tries RETURN BEFORE) != [];
-    UPDATE $claim SET code_expires_at = $code_expires_at,
-        expires_at = time::max([expires_at, $code_expires_at]),
-        mail = IF $is_mine { 'taken' } ELSE { mail }
-        WHERE seed = $seed AND delivery = $delivery RETURN NONE;
-    IF $told {
-        UPDATE $account SET notice_refused = false;
-        IF !$is_mine { UPDATE $outbox SET telling = false }
+    LET $owed = (UPDATE $claim SET mail = 'taken', due_at = NONE, telling = NONE,
+        code_expires_at = $code_expires_at,
+        expires_at = time::max([expires_at, $code_expires_at])
+        WHERE ticket = $ticket AND tries = $tries RETURN VALUE mail);
+    IF $owed = [] {
+        UPDATE $claim SET code_expires_at = $code_expires_at,
+            expires_at = time::max([expires_at, $code_expires_at])
+            WHERE seed = $seed AND delivery = $delivery RETURN NONE;
+        IF $told { UPDATE $claim SET telling = NONE RETURN NONE }
     };
+    IF $told { UPDATE $account SET notice_refused = false };
     RETURN NONE
 }";
 
 const REFUSED: &str = "{
-    LET $row = (SELECT ticket, tries FROM ONLY $outbox);
-    LET $mine = $row.ticket = $ticket AND $row.tries = $tries;
     IF $told { UPDATE $account SET notice_refused = true };
-    IF $mine {
-        UPDATE $claim SET mail = 'refused';
-        DELETE $outbox
-    };
+    UPDATE $claim SET mail = 'refused', due_at = NONE, telling = NONE
+        WHERE ticket = $ticket AND tries = $tries RETURN NONE;
     RETURN NONE
 }";
 
 const POSTPONE: &str = "{
-    UPDATE $outbox SET due_at = $due_at WHERE ticket = $ticket AND tries = $tries;
+    UPDATE $claim SET due_at = $due_at WHERE ticket = $ticket AND tries = $tries RETURN NONE;
     RETURN NONE
 }";
 
@@ -245,7 +278,7 @@ impl Store {
         self.run(
             KEEP_LEASE,
             vars([
-                ("outbox", mail.claim().outbox().into_value()),
+                ("claim", mail.claim().claim().into_value()),
                 ("ticket", mail.ticket.clone().into_value()),
                 ("tries", mail.tries.into_value()),
                 ("leased_until", (self.clock.now() + lease).into_value()),
@@ -259,10 +292,6 @@ impl Store {
     /// # Errors
     /// When the store fails.
     pub async fn outbox_depth(&self) -> Result<OutboxDepth, StoreError> {
-        const DEPTH: &str = "{ RETURN {
-            mails: count(SELECT VALUE id FROM outbox),
-            oldest: (SELECT VALUE queued_at FROM outbox ORDER BY queued_at LIMIT 1)[0]
-        } }";
         self.run(DEPTH, vars([])).await
     }
 
@@ -271,7 +300,6 @@ impl Store {
     /// # Errors
     /// When the store fails.
     pub async fn outbox_is_empty(&self) -> Result<bool, StoreError> {
-        const EMPTY: &str = "{ RETURN count(SELECT VALUE id FROM outbox LIMIT 1) = 0 }";
         self.run(EMPTY, vars([])).await
     }
 
@@ -291,7 +319,6 @@ impl Store {
                 PREPARE,
                 vars([
                     ("claim", mail.claim().claim().into_value()),
-                    ("outbox", mail.claim().outbox().into_value()),
                     ("account", account_id(&mail.address).into_value()),
                     ("ticket", mail.ticket.clone().into_value()),
                     ("tries", mail.tries.into_value()),
@@ -346,7 +373,6 @@ impl Store {
             TAKEN,
             vars([
                 ("claim", mail.claim().claim().into_value()),
-                ("outbox", mail.claim().outbox().into_value()),
                 ("account", account_id(&mail.address).into_value()),
                 ("ticket", mail.ticket.clone().into_value()),
                 ("tries", mail.tries.into_value()),
@@ -373,7 +399,6 @@ impl Store {
             REFUSED,
             vars([
                 ("claim", mail.claim().claim().into_value()),
-                ("outbox", mail.claim().outbox().into_value()),
                 ("account", account_id(&mail.address).into_value()),
                 ("told", told.into_value()),
                 ("ticket", mail.ticket.clone().into_value()),
@@ -397,7 +422,7 @@ impl Store {
         self.run::<Value>(
             POSTPONE,
             vars([
-                ("outbox", mail.claim().outbox().into_value()),
+                ("claim", mail.claim().claim().into_value()),
                 ("ticket", mail.ticket.clone().into_value()),
                 ("tries", mail.tries.into_value()),
                 ("due_at", (self.clock.now() + delay).into_value()),

@@ -12,6 +12,9 @@ use crate::clock::SharedClock;
 use crate::config::DatabaseConfig;
 use crate::secret_key::SecretKey;
 
+/// Tables that backups of older versions have: their rows become something else once all are there.
+const FORMER_TABLES: [&str; 1] = ["outbox"];
+
 /// A store that is being filled. Until it is [finished](Restore::finish), every Latchkey refuses to
 /// open it, also after a crash.
 pub struct Restore(Store);
@@ -67,6 +70,7 @@ impl Restore {
         for row in rows {
             let table = KEPT_TABLES
                 .into_iter()
+                .chain(FORMER_TABLES)
                 .find(|table| *table == row.table)
                 .ok_or_else(|| anyhow::anyhow!("no backup has a table {}", row.table))?;
             let mut content = row.fields;

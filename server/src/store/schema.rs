@@ -21,6 +21,10 @@ const MIGRATIONS: &[(&str, &str)] = &[
         "005_installation",
         include_str!("schema/005_installation.surql"),
     ),
+    (
+        "006_mail_owed_by_claims",
+        include_str!("schema/006_mail_owed_by_claims.surql"),
+    ),
 ];
 
 const DEFINE_MIGRATION: &str = "
@@ -248,6 +252,48 @@ mod tests {
             assert_eq!(accounts(&new).await, ["foo@bar.com"]);
             assert_eq!(new.schema().await.unwrap().len(), MIGRATIONS.len());
         }
+    }
+
+    /// Before the sixth schema change mail was owed in a table of its own.
+    #[tokio::test]
+    async fn mail_that_an_older_version_owed_is_owed_still() {
+        const OLD: &str = "{
+            FOR $key IN ['owes', 'owes nothing'] {
+                CREATE type::record('claim', ['foo@bar.com', $key]) SET address = 'foo@bar.com',
+                    key = $key, typed_address = 'foo@bar.com', password_hash = 'hash',
+                    reference = 'K7QD', seed = '00', delivery = 1, digits = 4, attempts_left = 3,
+                    mail = IF $key = 'owes' { 'queued' } ELSE { 'taken' }, requested_at = $now,
+                    code_expires_at = $now, created_at = $now, expires_at = $now + 1d
+            };
+            CREATE outbox:['foo@bar.com', 'owes'] SET address = 'foo@bar.com', key = 'owes',
+                ticket = 'one', telling = false, tries = 2, due_at = $now, queued_at = $now;
+            CREATE outbox:['foo@bar.com', 'gone'] SET address = 'foo@bar.com', key = 'gone',
+                ticket = 'two', telling = false, tries = 0, due_at = $now, queued_at = $now;
+            RETURN NONE
+        }";
+        let folder = tempfile::tempdir().unwrap();
+        let store = opened(folder.path()).await;
+        store.migrate_by(&MIGRATIONS[..5]).await.unwrap();
+        let now = SystemClock.now();
+        let moment = vars([("now", now.into_value())]);
+        store.run::<Value>(OLD, moment).await.unwrap();
+        store.migrate().await.unwrap();
+        let owed = store.outbox_depth().await.unwrap();
+        assert_eq!((owed.mails, owed.oldest), (1, Some(now)));
+        let lease = chrono::Duration::seconds(8);
+        let mails = store.lease_mail(10, lease).await.unwrap();
+        assert_eq!(mails.len(), 1);
+        assert_eq!(mails[0].ticket, "one");
+        assert_eq!((mails[0].key.as_str(), mails[0].tries), ("owes", 3));
+        assert!(
+            store
+                .snapshot()
+                .await
+                .unwrap()
+                .count("outbox")
+                .await
+                .is_err()
+        );
     }
 
     #[tokio::test]

@@ -15,7 +15,7 @@ struct Shown {
 
 /// No password hash, no key or seed (with the secret key they give codes and links), no session's
 /// id or content, no mail's ticket, no digest of an address.
-const SHOWN: [Shown; 8] = [
+const SHOWN: [Shown; 7] = [
     Shown {
         table: "account",
         key: true,
@@ -46,12 +46,10 @@ const SHOWN: [Shown; 8] = [
             "site",
             "language",
             "disowned",
+            "telling",
+            "tries",
+            "due_at",
         ],
-    },
-    Shown {
-        table: "outbox",
-        key: false,
-        fields: &["address", "telling", "tries", "due_at", "queued_at"],
     },
     Shown {
         table: "session",

@@ -14,10 +14,9 @@ use super::rows::Row;
 use super::{Store, StoreError, vars};
 
 /// Every table that holds what must not be lost.
-pub const KEPT_TABLES: [&str; 7] = [
+pub const KEPT_TABLES: [&str; 6] = [
     "account",
     "claim",
-    "outbox",
     "session",
     "budget",
     "address_ledger",

@@ -80,7 +80,7 @@ mod tests {
             key: text(),
             ticket: text(),
             tries: 1,
-            queued_at: moment,
+            requested_at: moment,
         };
         let ledger = AddressLedger {
             digest: text(),

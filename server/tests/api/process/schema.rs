@@ -11,6 +11,7 @@ async fn schema_changes_that_a_kill_cut_short_are_completed_at_the_next_start() 
         "003_budgets",
         "004_mail",
         "005_installation",
+        "006_mail_owed_by_claims",
     ] {
         let folder = Folder::new();
         let mut first = Child::start(folder.serve(&Port::free(), &Port::free()));
