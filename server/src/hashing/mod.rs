@@ -147,7 +147,7 @@ impl HashingPool {
         settings: HashSettings,
         network: ClientNetwork,
     ) -> Result<String, HashingError> {
-        match self.recent.recall(&password, settings) {
+        match self.recall(&password, settings) {
             Some(phc) => Ok(phc),
             None => self.hash(password, settings, network).await,
         }
@@ -165,10 +165,16 @@ impl HashingPool {
         }
     }
 
+    /// The hash of a password that was kept moments ago.
+    #[must_use]
+    pub fn recall(&self, password: &Password, settings: HashSettings) -> Option<String> {
+        self.recent.recall(password, settings)
+    }
+
     /// Whether [`Self::hash_or_recall`] would answer from memory.
     #[must_use]
     pub fn remembers(&self, password: &Password, settings: HashSettings) -> bool {
-        self.recent.recall(password, settings).is_some()
+        self.recall(password, settings).is_some()
     }
 
     /// Keeps a hash for a few minutes: of a password that made a claim, or was right.

@@ -36,7 +36,7 @@ impl Registration {
         let outcome = match self.try_password(Some(email), password, network).await? {
             Try::Refused(limited) => LoginOutcome::Limited(limited),
             Try::Made { principal, price } => match principal {
-                Principal::Nobody | Principal::Gone => LoginOutcome::Refused,
+                Principal::Nobody => LoginOutcome::Refused,
                 Principal::Account { address } => {
                     self.refund(&price).await;
                     LoginOutcome::SignedIn { address }

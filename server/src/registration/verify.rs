@@ -49,8 +49,6 @@ pub(super) enum Principal {
         hash_of_today: Option<String>,
     },
     Nobody,
-    /// The session's claim is gone.
-    Gone,
 }
 
 /// What became of a try at a password.
@@ -95,43 +93,92 @@ impl Registration {
         code: &VerificationCode,
         network: ClientNetwork,
     ) -> Result<VerifyOutcome, RegistrationError> {
-        let email = credentials.masked_address();
-        let (principal, price) = match credentials {
-            Credentials::Session(id) => (self.recall(&id).await?, Vec::new()),
-            Credentials::Password {
-                email: address,
-                password,
-            } => match self.try_password(address, password, network).await? {
-                Try::Made { principal, price } => (principal, price),
-                Try::Refused(limited) => {
-                    tell_limited(email, network, limited);
-                    return Ok(VerifyOutcome::Limited(limited));
+        let masked = credentials.masked_address();
+        let outcome = match credentials {
+            Credentials::Session(id) => {
+                let attempt = Attempt::new(code, network);
+                self.guess(&id, attempt).await?
+            }
+            Credentials::Password { email, password } => {
+                let known = self.guess_at_once(&email, &password, code, network).await?;
+                match known {
+                    Some(outcome) => outcome,
+                    None => self.prove_and_guess(email, password, code, network).await?,
                 }
-            },
+            }
         };
-        let outcome = match principal {
-            Principal::Nobody => VerifyOutcome::WrongCredentials,
-            Principal::Gone => VerifyOutcome::Stale,
+        outcome.tell(masked, network);
+        Ok(outcome)
+    }
+
+    /// The guess of somebody whose password was right moments ago, judged without looking for what
+    /// else that password could belong to; `None` where that could be something.
+    async fn guess_at_once(
+        &self,
+        email: &Option<EmailAddress>,
+        password: &Option<Password>,
+        code: &VerificationCode,
+        network: ClientNetwork,
+    ) -> Result<Option<VerifyOutcome>, RegistrationError> {
+        let (Some(email), Some(password)) = (email, password) else {
+            return Ok(None);
+        };
+        let address = email.canonical();
+        let settings = self.hashing.settings(self.keys.password_salt(address));
+        let Some(hash) = self.hashing.recall(password, settings) else {
+            return Ok(None);
+        };
+        if !self.former_parameters.is_empty() {
+            return Ok(None);
+        }
+        let price = self.budgets.failed_password(network);
+        if !price.is_empty()
+            && let Some(limited) = self.store.look_at_budgets(&price, None).await?
+        {
+            return Ok(Some(VerifyOutcome::Limited(limited)));
+        }
+        let id = ClaimId {
+            address: address.to_owned(),
+            key: self.keys.claim_key(address, &hash),
+        };
+        let attempt = Attempt {
+            hash_of_today: Some(&hash),
+            at_once: true,
+            ..Attempt::new(code, network)
+        };
+        let judged = self.judge(&id, attempt).await?;
+        Ok(judged.map(|judged| outcome_of(judged, &id)))
+    }
+
+    async fn prove_and_guess(
+        &self,
+        email: Option<EmailAddress>,
+        password: Option<Password>,
+        code: &VerificationCode,
+        network: ClientNetwork,
+    ) -> Result<VerifyOutcome, RegistrationError> {
+        let (principal, price) = match self.try_password(email, password, network).await? {
+            Try::Made { principal, price } => (principal, price),
+            Try::Refused(limited) => return Ok(VerifyOutcome::Limited(limited)),
+        };
+        match principal {
+            Principal::Nobody => Ok(VerifyOutcome::WrongCredentials),
             Principal::Account { address } => {
                 self.refund(&price).await;
-                VerifyOutcome::AlreadyVerified { address }
+                Ok(VerifyOutcome::AlreadyVerified { address })
             }
             Principal::Claim {
                 claim,
                 hash_of_today,
             } => {
                 let attempt = Attempt {
-                    claim: &claim,
-                    code,
                     hash_of_today: hash_of_today.as_deref(),
                     refund: &price,
-                    network,
+                    ..Attempt::new(code, network)
                 };
-                self.guess(attempt).await?
+                self.guess(&claim.id(), attempt).await
             }
-        };
-        outcome.tell(email, network);
-        Ok(outcome)
+        }
     }
 
     /// Tries a password, which is paid for before it is known to be wrong: however many try at
@@ -270,60 +317,72 @@ impl Registration {
         })
     }
 
-    async fn recall(&self, id: &ClaimId) -> Result<Principal, RegistrationError> {
-        if let Some(claim) = self.store.claim(id).await? {
-            return Ok(Principal::Claim {
-                claim: Box::new(claim),
-                hash_of_today: None,
-            });
-        }
-        // Gone because it became the account, perhaps in another browser?
-        let account = self.store.account(&id.address).await?;
-        Ok(match account {
-            Some(account) if account.claim_key.as_ref() == Some(&id.key) => Principal::Account {
-                address: account.address,
-            },
-            _ => Principal::Gone,
-        })
+    async fn guess(
+        &self,
+        id: &ClaimId,
+        attempt: Attempt<'_>,
+    ) -> Result<VerifyOutcome, RegistrationError> {
+        // A claim that is gone without a trace is as good as a code that is too old.
+        let judged = self.judge(id, attempt).await?.unwrap_or(GuessResult::Stale);
+        Ok(outcome_of(judged, id))
     }
 
-    async fn guess(&self, attempt: Attempt<'_>) -> Result<VerifyOutcome, RegistrationError> {
-        let Attempt { claim, code, .. } = attempt;
-        let right = codes::code_of(&self.keys, claim)
-            .is_some_and(|expected| codes::is_right(&expected, code));
+    /// Judges a guess; `None` when there was nothing to judge it by.
+    async fn judge(
+        &self,
+        id: &ClaimId,
+        attempt: Attempt<'_>,
+    ) -> Result<Option<GuessResult>, RegistrationError> {
         let result = self
             .store
             .guess(Guess {
-                id: &claim.id(),
-                seed: &claim.seed,
-                delivery: claim.delivery,
-                right,
-                renewed_hash: attempt.hash_of_today,
+                id,
+                is_right: &|claim| {
+                    codes::code_of(&self.keys, claim)
+                        .is_some_and(|expected| codes::is_right(&expected, attempt.code))
+                },
+                hash_of_today: attempt.hash_of_today,
+                at_once: attempt.at_once,
                 refund: attempt.refund,
-                ledger: &self.budgets.ledger(&claim.address, attempt.network),
+                ledger: &self.budgets.ledger(&id.address, attempt.network),
+                mark: codes::new_ticket(&*self.entropy)?,
             })
             .await?;
-        Ok(match result {
-            GuessResult::Verified => VerifyOutcome::Verified {
-                address: claim.address.clone(),
-            },
-            GuessResult::Wrong { attempts_left } => VerifyOutcome::WrongCode { attempts_left },
-            GuessResult::Already => VerifyOutcome::AlreadyVerified {
-                address: claim.address.clone(),
-            },
-            GuessResult::Stale => VerifyOutcome::Stale,
-        })
+        Ok((result != GuessResult::Open).then_some(result))
     }
 }
 
 /// A guess at a claim's code.
 struct Attempt<'a> {
-    claim: &'a Claim,
     code: &'a VerificationCode,
     hash_of_today: Option<&'a str>,
+    at_once: bool,
     /// What the password has cost its network.
     refund: &'a [Budget],
     network: ClientNetwork,
+}
+
+impl<'a> Attempt<'a> {
+    /// By somebody who was asked for no password.
+    fn new(code: &'a VerificationCode, network: ClientNetwork) -> Self {
+        Self {
+            code,
+            hash_of_today: None,
+            at_once: false,
+            refund: &[],
+            network,
+        }
+    }
+}
+
+fn outcome_of(result: GuessResult, id: &ClaimId) -> VerifyOutcome {
+    let address = id.address.clone();
+    match result {
+        GuessResult::Verified => VerifyOutcome::Verified { address },
+        GuessResult::Wrong { attempts_left } => VerifyOutcome::WrongCode { attempts_left },
+        GuessResult::Already => VerifyOutcome::AlreadyVerified { address },
+        GuessResult::Stale | GuessResult::Open => VerifyOutcome::Stale,
+    }
 }
 
 /// Compares with every hash, in a time that says nothing about them.

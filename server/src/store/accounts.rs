@@ -17,16 +17,13 @@ pub struct Account {
     /// What told the claim apart that became this account.
     pub claim_key: Option<String>,
     pub verified_at: DateTime<Utc>,
+    /// The tag of its owner's language.
+    pub language: Option<String>,
+    /// When its owner was told last that somebody tried to sign up with it.
+    pub notified_at: Option<DateTime<Utc>>,
+    /// Whether the relay refused that for good.
+    pub notice_refused: Option<bool>,
 }
-
-/// What of an account is read.
-macro_rules! account_fields {
-    () => {
-        "address, typed_address, password_hash, claim_key, verified_at"
-    };
-}
-
-pub(super) use account_fields;
 
 impl Store {
     /// The account of a canonical address.
@@ -34,11 +31,7 @@ impl Store {
     /// # Errors
     /// When the store fails.
     pub async fn account(&self, address: &str) -> Result<Option<Account>, StoreError> {
-        const ACCOUNT: &str = concat!(
-            "{ RETURN (SELECT ",
-            account_fields!(),
-            " FROM ONLY $account) }"
-        );
+        const ACCOUNT: &str = "{ RETURN (SELECT * FROM ONLY $account) }";
         self.run(
             ACCOUNT,
             vars([("account", account_id(address).into_value())]),

@@ -5,15 +5,12 @@ use std::ops::Bound;
 use chrono::{DateTime, Duration, Utc};
 use latchkey_app::domain::EmailAddress;
 use latchkey_app::language::Language;
-use surrealdb::types::{
-    Range, RecordId, RecordIdKey, RecordIdKeyRange, SurrealValue, Value, Variables,
-};
+use surrealdb::types::{Range, RecordId, RecordIdKey, RecordIdKeyRange, SurrealValue, Value};
 
-use super::accounts::{Account, account_fields, account_id};
-use super::budgets::{
-    AddressLedger, Budget, LONG_CODE_DIGITS, LONG_CODES_FOR, Limited, LimitedRow, budget_waits,
-    end_if_limited, ledger_wait, refund_budgets, spend_budgets, spend_ledger, wanted,
-};
+use super::accounts::{Account, account_id};
+use super::budgets::{Budget, BudgetKind, Limited, Wait};
+use super::decision::Decision;
+use super::ledger::{AddressLedger, CLOCKS_DIFFER, LONG_CODE_DIGITS, Ledger};
 use super::outbox::{Lease, LeasedMail};
 use super::{ClaimId, Store, StoreError, vars};
 
@@ -48,6 +45,20 @@ pub struct Claim {
     pub language: Option<String>,
     /// Whether the mailbox's owner has said that it is not theirs.
     pub disowned: Option<bool>,
+    pub created_at: DateTime<Utc>,
+    pub expires_at: DateTime<Utc>,
+    /// The network that asked for its mail last.
+    pub site: Option<String>,
+    /// The beginning of its key.
+    pub handle: Option<String>,
+    /// Which wish for a mail it owes a mail for.
+    pub ticket: Option<String>,
+    /// How often somebody has taken that mail on.
+    pub tries: Option<i64>,
+    /// When somebody is to take it on; `None` when none is owed.
+    pub due_at: Option<DateTime<Utc>>,
+    /// Whether that mail is the one that tells the owner of a verified address.
+    pub telling: Option<bool>,
 }
 
 impl Claim {
@@ -83,6 +94,25 @@ impl Claim {
     pub fn is_live(&self, now: DateTime<Utc>) -> bool {
         self.attempts_left > 0 && now < self.code_expires_at
     }
+
+    /// The same for an address whose codes may be long: a short one is stale then.
+    pub(super) fn is_live_where(&self, codes_are_long: bool, now: DateTime<Utc>) -> bool {
+        self.is_live(now) && !(codes_are_long && self.digits < LONG_CODE_DIGITS)
+    }
+
+    pub(super) fn is_disowned(&self) -> bool {
+        self.disowned.unwrap_or(false)
+    }
+
+    /// The same code while that is live; else the next one, with new attempts.
+    fn renew_code(&mut self, rules: &Renewal, codes_are_long: bool, now: DateTime<Utc>) {
+        if !self.is_live_where(codes_are_long, now) {
+            self.delivery += 1;
+            self.digits = rules.digits(codes_are_long);
+            self.attempts_left = rules.attempts.into();
+            self.code_expires_at = now + rules.code_ttl;
+        }
+    }
 }
 
 /// What a sign-up brings to the store.
@@ -107,6 +137,9 @@ pub struct Registering<'a> {
     /// Whether an address that is verified gets no claim but the answer that it is.
     pub reveal_existing: bool,
 }
+
+/// Of a claim that owes a mail.
+const QUEUED: &str = "queued";
 
 /// What a mail costs whoever causes it.
 #[derive(Clone, Copy)]
@@ -151,18 +184,22 @@ pub enum Renewed {
     Gone,
 }
 
-/// A guess at a claim's code, judged but not yet told.
+/// A guess at a claim's code.
 pub struct Guess<'a> {
     pub id: &'a ClaimId,
-    /// The claim and the number of the code that the guess was judged by.
-    pub seed: &'a str,
-    pub delivery: i64,
-    pub right: bool,
-    /// The password's hash under today's parameters, for the account; `None`: the claim's.
-    pub renewed_hash: Option<&'a str>,
+    /// Whether it is the code that the claim has now.
+    pub is_right: &'a (dyn Fn(&Claim) -> bool + Sync),
+    /// The password's hash under today's parameters and with the address's salt; `None` when nobody
+    /// was asked for a password.
+    pub hash_of_today: Option<&'a str>,
+    /// Whether that hash is all that is known of the password. Another that proves it too, of the
+    /// account, then leaves the question open.
+    pub at_once: bool,
     /// What was spent in case that the password was wrong, which it is not.
     pub refund: &'a [Budget],
     pub ledger: &'a AddressLedger,
+    /// Another one for each guess.
+    pub mark: String,
 }
 
 /// What a guess came to, once it is charged.
@@ -173,167 +210,24 @@ pub enum GuessResult {
     /// The attempt is charged.
     Wrong { attempts_left: u32 },
     /// There was no attempt to charge: the claim has become the account a moment earlier, perhaps
-    /// by the first half of a double click.
+    /// by the first half of a double click, or the account has this very password.
     Already,
     /// There was no attempt to charge: the code is stale, used up or replaced.
     Stale,
+    /// There was no attempt to charge: there is no such claim, or, for a guess at once, an account
+    /// that may have this very password.
+    Open,
 }
-
-/// A claim that is stale keeps its seed and takes the next number; one that has expired, swept
-/// or not, begins anew with another seed, so that no code ever comes twice. A short code is stale
-/// once its address has long ones. Only who made the claim, with this very password, is known
-/// here: for strangers everything depends on budgets alone.
-///
-/// A claim that was disowned begins anew, unnoticeably and with other codes, when it is asked for
-/// from a network that is not stopped: it may be the owner after all.
-const REGISTER: &str = concat!(
-    "{",
-    budget_waits!(),
-    ledger_wait!(),
-    "
-    LET $old = (SELECT * FROM ONLY $claim WHERE expires_at > $now);
-    LET $waits = IF $strangers_wait_until != NONE AND $old = NONE {
-        array::append($waits, { kind: 'all_sign_ups', until: $strangers_wait_until })
-    } ELSE { $waits };",
-    end_if_limited!(),
-    spend_budgets!(),
-    "
-    LET $taken = record::exists($account);
-    IF $reveal AND $taken { RETURN { claim: NONE } };",
-    spend_ledger!(),
-    "
-    LET $becomes = IF $old = NONE {
-        IF $noted.long { object::extend($new, { digits: $digits_if_long }) } ELSE { $new }
-    } ELSE {
-        LET $was_disowned = $old.disowned ?? false;
-        LET $live = $old.attempts_left > 0 AND $old.code_expires_at > $now
-            AND !($noted.long AND $old.digits < $long_digits);
-        object::extend($new, {
-            reference: $old.reference,
-            seed: IF $was_disowned AND !$noted.stopped { $new.seed } ELSE { $old.seed },
-            delivery: IF $live { $old.delivery } ELSE { $old.delivery + 1 },
-            digits: IF $live { $old.digits }
-                ELSE IF $noted.long { $digits_if_long }
-                ELSE { $new.digits },
-            attempts_left: IF $live { $old.attempts_left } ELSE { $new.attempts_left },
-            code_expires_at: IF $live { $old.code_expires_at } ELSE { $new.code_expires_at },
-            created_at: $old.created_at,
-            disowned: $was_disowned AND $noted.stopped,
-            telling: $old.telling
-        })
-    };
-    UPSERT $claim CONTENT $becomes RETURN NONE;
-    RETURN { claim: $becomes, taken: $taken, stopped: $noted.stopped }
-}"
-);
-
-/// The same for a claim that is known to be one's own; within the cooldown nothing happens.
-const RENEW: &str = concat!(
-    "{",
-    budget_waits!(),
-    "
-    LET $old = (SELECT * FROM ONLY $claim WHERE expires_at > $now);
-    IF $old = NONE { RETURN { renewed: false } };",
-    ledger_wait!(),
-    end_if_limited!(),
-    "
-    IF $old.requested_at > $cooldown_since AND $old.requested_at < $ahead {
-        RETURN { renewed: false, claim: $old }
-    };",
-    spend_budgets!(),
-    spend_ledger!(),
-    "
-    LET $live = $old.attempts_left > 0 AND $old.code_expires_at > $now
-        AND !($noted.long AND $old.digits < $long_digits);
-    LET $claimed = (UPDATE ONLY $claim SET
-        delivery = IF $live { delivery } ELSE { delivery + 1 },
-        digits = IF $live { digits }
-            ELSE IF $noted.long { $digits_if_long }
-            ELSE { $digits },
-        attempts_left = IF $live { attempts_left } ELSE { $attempts },
-        code_expires_at = IF $live { code_expires_at } ELSE { $code_expires_at },
-        requested_at = $now, expires_at = $expires_at, site = $site, handle = $handle,
-        mail = 'queued', ticket = $ticket, tries = 0, due_at = $now);
-    RETURN { renewed: true, claim: $claimed }
-}"
-);
 
 /// Its mail goes with it, unless it is under way.
 const WITHDRAW: &str = "{ DELETE $claim; RETURN NONE }";
 
 const CLAIM: &str = "{ RETURN (SELECT * FROM ONLY $claim WHERE expires_at > $now) }";
 
-const CANDIDATES: &str = concat!(
-    "{ RETURN { account: (SELECT ",
-    account_fields!(),
-    " FROM ONLY $account), claims: (SELECT * FROM $claims WHERE expires_at > $now) } }"
-);
-
-/// The attempt and its outcome are one transaction: nobody learns the one without having paid
-/// the other. With the account the address's other claims become decoys: from outside they are
-/// what they were. Of two right codes at once one creates the account, the other meets it.
-///
-/// Each wrong code goes into the address's ledger too. The one that fills it makes the address's
-/// codes long, the live ones included: a short code that had been mailed is stale from then on,
-/// or three guesses at each of ten mails would be left. A right guess writes to the ledger as
-/// well: it must not slip through beside the wrong one that fills it.
-const GUESS: &str = concat!(
-    "{",
-    refund_budgets!(),
-    "
-    LET $record = (SELECT * FROM ONLY $ledger);
-    LET $long = $record != NONE AND ($record.long_codes_until ?? $now) > $now;
-    LET $old = (SELECT * FROM ONLY $claim WHERE seed = $seed AND delivery = $delivery
-        AND attempts_left > 0 AND code_expires_at > $now AND expires_at > $now);
-    IF $old = NONE OR ($long AND $old.digits < $long_digits) {
-        LET $made = (SELECT VALUE claim_key FROM ONLY $account);
-        LET $is_gone = (SELECT VALUE key FROM ONLY $claim WHERE expires_at > $now) = NONE;
-        RETURN { outcome: IF $is_gone AND $made = $key { 'already' } ELSE { 'stale' } }
-    };
-    IF !$right OR ($old.disowned ?? false) OR record::exists($account) {
-        UPDATE ONLY $claim SET attempts_left -= 1;
-        IF $counts {
-            LET $wrong = array::append(($record.wrong_codes ?? [])[WHERE $this > $month_ago], $now);
-            LET $full = array::len($wrong) >= $max_wrong_codes;
-            UPSERT ONLY $ledger SET
-                mails = mails ?? [],
-                notices = notices ?? [],
-                wrong_codes = IF $full { [] } ELSE { $wrong },
-                long_codes_until = IF $full { $month_ahead } ELSE { long_codes_until },
-                expires_at = $month_ahead
-        };
-        RETURN { outcome: 'wrong', attempts_left: $old.attempts_left - 1 }
-    };
-    IF $counts {
-        UPSERT ONLY $ledger SET
-            mails = mails ?? [],
-            notices = notices ?? [],
-            wrong_codes = wrong_codes ?? [],
-            touched = rand::id(),
-            expires_at = time::max([expires_at ?? $now, $now + 1d])
-    };
-    CREATE $account SET address = $old.address, typed_address = $old.typed_address,
-        password_hash = $renewed_hash ?? $old.password_hash, claim_key = $key,
-        verified_at = $now, language = $old.language RETURN NONE;
-    DELETE $claim;
-    RETURN { outcome: 'verified' }
-}"
-);
-
-#[derive(SurrealValue)]
-struct RegisterRow {
-    limited: Option<LimitedRow>,
-    claim: Option<Claim>,
-    taken: Option<bool>,
-    stopped: Option<bool>,
-}
-
-#[derive(SurrealValue)]
-struct RenewRow {
-    limited: Option<LimitedRow>,
-    renewed: Option<bool>,
-    claim: Option<Claim>,
-}
+const CANDIDATES: &str = "{ RETURN {
+    account: (SELECT * FROM ONLY $account),
+    claims: (SELECT * FROM $claims WHERE expires_at > $now)
+} }";
 
 #[derive(SurrealValue)]
 struct CandidatesRow {
@@ -341,87 +235,80 @@ struct CandidatesRow {
     claims: Vec<Claim>,
 }
 
-#[derive(SurrealValue)]
-struct GuessRow {
-    outcome: String,
-    attempts_left: Option<i64>,
-}
-
 impl Store {
     /// Makes or renews a claim, which owes a mail, in one transaction.
     ///
+    /// A claim that is stale keeps its seed and takes the next number; one that has expired, swept
+    /// or not, begins anew with another seed, so that no code ever comes twice. A short code is
+    /// stale once its address has long ones. Only who made the claim, with this very password, is
+    /// known here: for strangers everything depends on budgets alone.
+    ///
+    /// A claim that was disowned begins anew, unnoticeably and with other codes, when it is asked
+    /// for from a network that is not stopped: it may be the owner after all.
+    ///
     /// # Errors
     /// When the store fails; then nothing is recorded.
-    pub async fn register(&self, claim: Registering<'_>) -> Result<Registered, StoreError> {
-        let _turn = self.turns.of(&claim.id.address).await;
+    pub async fn register(&self, sign_up: Registering<'_>) -> Result<Registered, StoreError> {
+        let _turn = self.turns.of(&sign_up.id.address).await;
         let now = self.clock.now();
-        let rules = claim.rules;
-        let lease = claim.lease.unwrap_or_default();
-        let mail = LeasedMail {
-            address: claim.id.address.clone(),
-            key: claim.id.key.clone(),
-            ticket: claim.ticket,
-            tries: claim.lease.is_some().into(),
-            requested_at: now,
-        };
-        let new = Claim {
-            address: claim.id.address.clone(),
-            key: claim.id.key.clone(),
-            typed_address: claim.email.typed().to_owned(),
-            password_hash: claim.password_hash.to_owned(),
-            reference: claim.reference,
-            seed: claim.seed,
-            delivery: 1,
-            digits: rules.digits.into(),
-            attempts_left: rules.attempts.into(),
-            mail: "queued".to_owned(),
-            requested_at: now,
-            code_expires_at: now + rules.code_ttl,
-            language: Some(claim.language.tag().to_owned()),
-            disowned: Some(false),
-        };
-        let new = row(
-            new,
-            [
-                ("created_at", now.into_value()),
-                ("expires_at", (now + rules.claim_ttl).into_value()),
-                ("site", claim.spending.ledger.site.clone().into_value()),
-                ("handle", claim.id.handle().into_value()),
-                ("ticket", mail.ticket.clone().into_value()),
-                ("tries", mail.tries.into_value()),
-                ("due_at", (now + lease.lasts).into_value()),
-            ],
-        );
-        let mut variables = vars([
-            ("account", account_id(&claim.id.address).into_value()),
-            ("claim", claim.id.claim().into_value()),
-            ("reveal", claim.reveal_existing.into_value()),
-            (
-                "strangers_wait_until",
-                claim.strangers_wait_until.into_value(),
-            ),
-            ("now", now.into_value()),
-            ("new", new),
-            ("long_digits", LONG_CODE_DIGITS.into_value()),
-            ("digits_if_long", rules.digits_if_long().into_value()),
-        ]);
-        variables.extend(claim.spending.variables(now));
-        let row: RegisterRow = self.run(REGISTER, variables).await?;
-        Ok(match (row.limited, row.claim) {
-            (Some(limited), _) => Registered::Limited(limited.limited()?),
-            (None, Some(made)) => Registered::Claimed {
-                is_code: claim.lease.is_some()
-                    && (row.taken, row.stopped) == (Some(false), Some(false))
-                    && made.code_expires_at >= now + lease.delivery_limit,
-                mail: claim.lease.map(|_| mail),
-                claim: Box::new(made),
-            },
-            (None, None) => Registered::Taken,
+        let Spending {
+            budgets,
+            ledger: rules,
+        } = sign_up.spending;
+        let records = [
+            sign_up.id.claim(),
+            account_id(&sign_up.id.address),
+            rules.record(),
+        ];
+        let [claim_id, account_id, ledger_id] = &records;
+        self.decide(&records, |found| {
+            let old: Option<Claim> = found.row(claim_id)?;
+            let old = old.filter(|claim| claim.expires_at > now);
+            let is_taken = found.has(account_id);
+            let ledger: Ledger = found.row(ledger_id)?.unwrap_or_default();
+            let mut waits = mail_wait(rules, &ledger, now);
+            if old.is_none()
+                && let Some(until) = sign_up.strangers_wait_until
+            {
+                waits.push(Wait::new(BudgetKind::AllSignUps, until));
+            }
+            if sign_up.reveal_existing && is_taken {
+                let taken = Decision::new(Registered::Taken);
+                return Ok(taken.spending(budgets, waits, Registered::Limited));
+            }
+            let claim = sign_up.claim(old, &ledger, now);
+            let is_code = sign_up.lease.is_some_and(|lease| {
+                !is_taken
+                    && !ledger.has_stopped(&rules.site, now)
+                    && claim.code_expires_at >= now + lease.delivery_limit
+            });
+            let mail = sign_up.lease.map(|_| LeasedMail {
+                address: claim.address.clone(),
+                key: claim.key.clone(),
+                ticket: sign_up.ticket.clone(),
+                tries: 1,
+                requested_at: now,
+            });
+            let decision = Decision::new(Registered::Claimed {
+                claim: Box::new(claim.clone()),
+                mail,
+                is_code,
+            });
+            let decision = decision
+                .spending(budgets, waits, Registered::Limited)
+                .put(claim_id, claim);
+            Ok(if rules.counts {
+                decision.put(ledger_id, ledger.with_mail(&rules.site, now))
+            } else {
+                decision
+            })
         })
+        .await
     }
 
-    /// Has a claim owe another mail, which `ticket` tells from any other: with the same code while
-    /// it lives, else with the next one and new attempts.
+    /// Has a claim that is known to be one's own owe another mail, which `ticket` tells from any
+    /// other: with the same code while it lives, else with the next one and new attempts. Within
+    /// the cooldown nothing happens.
     ///
     /// # Errors
     /// When the store fails; then nothing is changed.
@@ -435,22 +322,44 @@ impl Store {
     ) -> Result<Renewed, StoreError> {
         let _turn = self.turns.of(&id.address).await;
         let now = self.clock.now();
-        let mut variables = vars([
-            ("claim", id.claim().into_value()),
-            ("ticket", ticket.into_value()),
-            ("handle", id.handle().into_value()),
-            ("now", now.into_value()),
-            ("cooldown_since", (now - cooldown).into_value()),
-        ]);
-        variables.extend(rules.variables(now));
-        variables.extend(spending.variables(now));
-        let row: RenewRow = self.run(RENEW, variables).await?;
-        Ok(match (row.limited, row.claim.map(Box::new)) {
-            (Some(limited), _) => Renewed::Limited(limited.limited()?),
-            (None, None) => Renewed::Gone,
-            (None, Some(claim)) if row.renewed == Some(true) => Renewed::Renewed(claim),
-            (None, Some(claim)) => Renewed::TooSoon(claim),
+        let Spending {
+            budgets,
+            ledger: ledger_rules,
+        } = spending;
+        let records = [id.claim(), ledger_rules.record()];
+        let [claim_id, ledger_id] = &records;
+        self.decide(&records, |found| {
+            let old: Option<Claim> = found.row(claim_id)?;
+            let Some(mut claim) = old.filter(|claim| claim.expires_at > now) else {
+                return Ok(Decision::new(Renewed::Gone));
+            };
+            let ledger: Ledger = found.row(ledger_id)?.unwrap_or_default();
+            let waits = mail_wait(ledger_rules, &ledger, now);
+            // One that lies ahead was written by a clock that ran ahead.
+            if claim.requested_at > now - cooldown && claim.requested_at < now + CLOCKS_DIFFER {
+                let too_soon = Decision::new(Renewed::TooSoon(Box::new(claim)));
+                return Ok(too_soon.looking(budgets, waits, Renewed::Limited));
+            }
+            claim.renew_code(&rules, ledger.is_long(now), now);
+            claim.requested_at = now;
+            claim.expires_at = now + rules.claim_ttl;
+            claim.site = Some(ledger_rules.site.clone());
+            claim.handle = Some(id.handle());
+            claim.mail = QUEUED.to_owned();
+            claim.ticket = Some(ticket.clone());
+            claim.tries = Some(0);
+            claim.due_at = Some(now);
+            let decision = Decision::new(Renewed::Renewed(Box::new(claim.clone())));
+            let decision = decision
+                .spending(budgets, waits, Renewed::Limited)
+                .put(claim_id, claim);
+            Ok(if ledger_rules.counts {
+                decision.put(ledger_id, ledger.with_mail(&ledger_rules.site, now))
+            } else {
+                decision
+            })
         })
+        .await
     }
 
     /// Removes a claim that its maker wants no more.
@@ -499,74 +408,194 @@ impl Store {
         Ok((row.account, row.claims))
     }
 
-    /// Charges a guess and, when it is right, makes the account.
+    /// Judges a guess by somebody who has proven the claim, charges it and, when it is right, makes
+    /// the account.
+    ///
+    /// The attempt and its outcome are one transaction: nobody learns the one without having paid
+    /// the other. With the account the address's other claims become decoys: from outside they are
+    /// what they were. Of two right codes at once one creates the account, the other meets it.
+    ///
+    /// Each wrong code goes into the address's ledger too. The one that fills it makes the address's
+    /// codes long, the live ones included: a short code that had been mailed is stale from then on,
+    /// or three guesses at each of ten mails would be left. A right guess writes to the ledger as
+    /// well: it must not slip through beside the wrong one that fills it.
     ///
     /// # Errors
     /// When the store fails; then the guess is not answered.
     pub async fn guess(&self, guess: Guess<'_>) -> Result<GuessResult, StoreError> {
         let _turn = self.turns.of(&guess.id.address).await;
         let now = self.clock.now();
-        let mut variables = vars([
-            ("account", account_id(&guess.id.address).into_value()),
-            ("claim", guess.id.claim().into_value()),
-            ("key", guess.id.key.clone().into_value()),
-            ("seed", guess.seed.into_value()),
-            ("delivery", guess.delivery.into_value()),
-            ("right", guess.right.into_value()),
-            (
-                "renewed_hash",
-                guess.renewed_hash.map(str::to_owned).into_value(),
-            ),
-            ("budgets", wanted(guess.refund)),
-            ("long_digits", LONG_CODE_DIGITS.into_value()),
-            ("month_ahead", (now + LONG_CODES_FOR).into_value()),
-            ("now", now.into_value()),
-        ]);
-        variables.extend(vars(guess.ledger.variables(now)));
-        let row: GuessRow = self.run(GUESS, variables).await?;
-        Ok(match (row.outcome.as_str(), row.attempts_left) {
-            ("verified", _) => GuessResult::Verified,
-            ("already", _) => GuessResult::Already,
-            ("wrong", Some(left)) => GuessResult::Wrong {
-                attempts_left: u32::try_from(left).unwrap_or(0),
-            },
-            _ => GuessResult::Stale,
+        let rules = guess.ledger;
+        let records = [
+            guess.id.claim(),
+            account_id(&guess.id.address),
+            rules.record(),
+        ];
+        let [claim_id, account_id, ledger_id] = &records;
+        self.decide(&records, |found| {
+            let claim: Option<Claim> = found.row(claim_id)?;
+            let claim = claim.filter(|claim| claim.expires_at > now);
+            let account: Option<Account> = found.row(account_id)?;
+            let ledger: Ledger = found.row(ledger_id)?.unwrap_or_default();
+            let result = guess.judge(claim.as_ref(), account.as_ref(), &ledger, now);
+            let decision = Decision::new(result).refunding(guess.refund);
+            let (GuessResult::Verified | GuessResult::Wrong { .. }, Some(mut claim)) =
+                (result, claim)
+            else {
+                return Ok(decision);
+            };
+            let is_right = result == GuessResult::Verified;
+            let decision = if is_right {
+                decision
+                    .put(account_id, guess.account(&claim, now))
+                    .delete(claim_id)
+            } else {
+                claim.attempts_left -= 1;
+                decision.put(claim_id, claim)
+            };
+            Ok(match (rules.counts, is_right) {
+                (false, _) => decision,
+                (true, true) => decision.put(ledger_id, ledger.with_right_code(&guess.mark, now)),
+                (true, false) => {
+                    decision.put(ledger_id, ledger.with_wrong_code(rules.wrong_codes, now))
+                }
+            })
         })
+        .await
+    }
+}
+
+impl Registering<'_> {
+    /// The claim that it makes, or that the old one becomes.
+    fn claim(&self, old: Option<Claim>, ledger: &Ledger, now: DateTime<Utc>) -> Claim {
+        let (rules, site) = (&self.rules, &self.spending.ledger.site);
+        let lease = self.lease.unwrap_or_default();
+        let codes_are_long = ledger.is_long(now);
+        let is_stopped = ledger.has_stopped(site, now);
+        let new = Claim {
+            address: self.id.address.clone(),
+            key: self.id.key.clone(),
+            typed_address: self.email.typed().to_owned(),
+            password_hash: self.password_hash.to_owned(),
+            reference: self.reference.clone(),
+            seed: self.seed.clone(),
+            delivery: 1,
+            digits: rules.digits(codes_are_long),
+            attempts_left: rules.attempts.into(),
+            mail: QUEUED.to_owned(),
+            requested_at: now,
+            code_expires_at: now + rules.code_ttl,
+            language: Some(self.language.tag().to_owned()),
+            disowned: Some(false),
+            created_at: now,
+            expires_at: now + rules.claim_ttl,
+            site: Some(site.clone()),
+            handle: Some(self.id.handle()),
+            ticket: Some(self.ticket.clone()),
+            tries: Some(self.lease.is_some().into()),
+            due_at: Some(now + lease.lasts),
+            telling: None,
+        };
+        let Some(mut old) = old else {
+            return new;
+        };
+        old.renew_code(rules, codes_are_long, now);
+        let begins_anew = old.is_disowned() && !is_stopped;
+        Claim {
+            reference: old.reference,
+            seed: if begins_anew { new.seed } else { old.seed },
+            delivery: old.delivery,
+            digits: old.digits,
+            attempts_left: old.attempts_left,
+            code_expires_at: old.code_expires_at,
+            disowned: Some(old.disowned.unwrap_or(false) && is_stopped),
+            created_at: old.created_at,
+            telling: old.telling,
+            ..new
+        }
+    }
+}
+
+impl Guess<'_> {
+    fn judge(
+        &self,
+        claim: Option<&Claim>,
+        account: Option<&Account>,
+        ledger: &Ledger,
+        now: DateTime<Utc>,
+    ) -> GuessResult {
+        let proves = |account: &Account| self.hash_of_today == Some(&account.password_hash);
+        // Same parameters and salt: then no other hash of the same password could be the account's.
+        let would_prove = |account: &Account| {
+            self.hash_of_today.map(settings_of) == Some(settings_of(&account.password_hash))
+        };
+        if account.is_some_and(proves) {
+            return GuessResult::Already;
+        }
+        if self.at_once && !account.is_none_or(would_prove) {
+            return GuessResult::Open;
+        }
+        let Some(claim) = claim else {
+            let became = account.and_then(|account| account.claim_key.as_ref());
+            return if became == Some(&self.id.key) {
+                GuessResult::Already
+            } else {
+                GuessResult::Open
+            };
+        };
+        if !claim.is_live_where(ledger.is_long(now), now) {
+            return GuessResult::Stale;
+        }
+        if (self.is_right)(claim) && !claim.is_disowned() && account.is_none() {
+            return GuessResult::Verified;
+        }
+        GuessResult::Wrong {
+            attempts_left: u32::try_from(claim.attempts_left - 1).unwrap_or(0),
+        }
+    }
+
+    /// The account that the claim becomes.
+    fn account(&self, claim: &Claim, now: DateTime<Utc>) -> Account {
+        Account {
+            address: claim.address.clone(),
+            typed_address: claim.typed_address.clone(),
+            password_hash: self
+                .hash_of_today
+                .unwrap_or(&claim.password_hash)
+                .to_owned(),
+            claim_key: Some(claim.key.clone()),
+            verified_at: now,
+            language: claim.language.clone(),
+            notified_at: None,
+            notice_refused: None,
+        }
+    }
+}
+
+/// What of a PHC string is not the hash.
+fn settings_of(phc: &str) -> Option<&str> {
+    phc.rsplit_once('$').map(|(settings, _)| settings)
+}
+
+/// What an address has to wait for before it is sent another mail.
+fn mail_wait(rules: &AddressLedger, ledger: &Ledger, now: DateTime<Utc>) -> Vec<Wait> {
+    let until = ledger.next_mail(rules, now);
+    if rules.counts && until > now {
+        vec![Wait::new(BudgetKind::AddressMails, until)]
+    } else {
+        Vec::new()
     }
 }
 
 impl Renewal {
-    fn digits_if_long(self) -> i64 {
-        LONG_CODE_DIGITS.max(self.digits.into())
+    fn digits(&self, codes_are_long: bool) -> i64 {
+        let digits = self.digits.into();
+        if codes_are_long {
+            LONG_CODE_DIGITS.max(digits)
+        } else {
+            digits
+        }
     }
-
-    fn variables(self, now: DateTime<Utc>) -> Variables {
-        vars([
-            ("digits", i64::from(self.digits).into_value()),
-            ("long_digits", LONG_CODE_DIGITS.into_value()),
-            ("digits_if_long", self.digits_if_long().into_value()),
-            ("attempts", i64::from(self.attempts).into_value()),
-            ("code_expires_at", (now + self.code_ttl).into_value()),
-            ("expires_at", (now + self.claim_ttl).into_value()),
-        ])
-    }
-}
-
-impl Spending<'_> {
-    fn variables(self, now: DateTime<Utc>) -> Variables {
-        let mut variables = vars(self.ledger.variables(now));
-        variables.insert("budgets", wanted(self.budgets));
-        variables
-    }
-}
-
-/// A record's fields: those of `fields`, and more.
-fn row<const N: usize>(fields: impl SurrealValue, more: [(&str, Value); N]) -> Value {
-    let mut row = fields.into_value();
-    if let Value::Object(row) = &mut row {
-        row.extend(more.map(|(name, value)| (name.to_owned(), value)));
-    }
-    row
 }
 
 /// English where the store knows none, or one that this version does not.

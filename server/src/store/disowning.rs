@@ -3,31 +3,15 @@
 use chrono::Duration;
 use surrealdb::types::SurrealValue;
 
-use super::budgets::ledger_id;
 use super::claims::Claim;
+use super::decision::Decision;
+use super::ledger::{Ledger, ledger_id};
 use super::{ClaimId, Store, StoreError, vars};
 
 /// An account is no claim: nothing here can find one.
 const BY_HANDLE: &str = "{
     RETURN (SELECT * FROM claim WHERE handle = $handle)
         [WHERE expires_at > $now AND !(disowned ?? false)]
-}";
-
-/// Once. The network that asked for the claim's mail last is stopped with it.
-const DISOWN: &str = "{
-    LET $old = (SELECT * FROM ONLY $claim WHERE expires_at > $now);
-    IF $old = NONE OR $old.seed != $seed OR ($old.disowned ?? false) { RETURN false };
-    UPDATE ONLY $claim SET disowned = true;
-    LET $record = (SELECT * FROM ONLY $ledger);
-    LET $stopped = ($record.stopped ?? [])[WHERE until > $now AND site != $old.site];
-    UPSERT ONLY $ledger SET
-        mails = mails ?? [],
-        notices = notices ?? [],
-        wrong_codes = wrong_codes ?? [],
-        stopped = IF $old.site = NONE { $stopped }
-            ELSE { array::append($stopped, { site: $old.site, until: $until }) },
-        expires_at = time::max([expires_at ?? $now, $until]);
-    RETURN true
 }";
 
 impl Store {
@@ -61,16 +45,23 @@ impl Store {
     ) -> Result<bool, StoreError> {
         let _turn = self.turns.of(&id.address).await;
         let now = self.clock.now();
-        self.run(
-            DISOWN,
-            vars([
-                ("claim", id.claim().into_value()),
-                ("seed", seed.into_value()),
-                ("ledger", ledger_id(ledger).into_value()),
-                ("until", (now + stop_for).into_value()),
-                ("now", now.into_value()),
-            ]),
-        )
+        let records = [id.claim(), ledger_id(ledger)];
+        let [claim_id, ledger_id] = &records;
+        self.decide(&records, |found| {
+            let claim: Option<Claim> = found.row(claim_id)?;
+            let claim = claim.filter(|claim| {
+                claim.expires_at > now && claim.seed == seed && !claim.is_disowned()
+            });
+            let Some(mut claim) = claim else {
+                return Ok(Decision::new(false));
+            };
+            claim.disowned = Some(true);
+            let ledger: Ledger = found.row(ledger_id)?.unwrap_or_default();
+            let ledger = ledger.with_stop(claim.site.as_deref(), now + stop_for, now);
+            Ok(Decision::new(true)
+                .put(claim_id, claim)
+                .put(ledger_id, ledger))
+        })
         .await
     }
 }

@@ -10,10 +10,12 @@
 mod accounts;
 mod budgets;
 mod claims;
+mod decision;
 mod disowning;
 mod engine;
 mod fingerprint;
 mod hash_parameters;
+mod ledger;
 mod log_tail;
 mod one_address;
 mod outbox;
@@ -46,8 +48,9 @@ use engine::Engine;
 use turns::Turns;
 
 pub use accounts::Account;
-pub use budgets::{AddressLedger, Budget, BudgetKind, Limited};
+pub use budgets::{Budget, BudgetKind, Limited};
 pub use claims::{Claim, Guess, GuessResult, Registered, Registering, Renewal, Renewed, Spending};
+pub use ledger::AddressLedger;
 pub use one_address::{Deleted, OneAddress};
 pub use outbox::{Lease, LeasedMail, MailRules, OutboxDepth, Outgoing};
 pub use restore::{Restore, RestoreError};
@@ -248,13 +251,10 @@ impl Store {
         block: &'static str,
         variables: Variables,
     ) -> Result<T, StoreError> {
-        let mut pause = Duration::from_micros(500);
+        let mut pause = Pause::default();
         for _ in 0..MAX_TRIES {
             match self.run_watched(block, variables.clone()).await {
-                Err(Tried::Conflict) => {
-                    tokio::time::sleep(pause.mul_f64(jitter(0.5))).await;
-                    pause = (pause * 2).min(Duration::from_millis(50));
-                }
+                Err(Tried::Conflict) => pause.wait().await,
                 Err(Tried::Failed(error)) => return Err(error),
                 Ok(result) => return Ok(result),
             }
@@ -326,6 +326,22 @@ impl Store {
             Tried::Failed(error)
         })?;
         T::from_value(value).map_err(|error| Tried::Failed(error.into()))
+    }
+}
+
+/// The time between two tries, longer each time.
+struct Pause(Duration);
+
+impl Default for Pause {
+    fn default() -> Self {
+        Self(Duration::from_micros(500))
+    }
+}
+
+impl Pause {
+    async fn wait(&mut self) {
+        tokio::time::sleep(self.0.mul_f64(jitter(0.5))).await;
+        self.0 = (self.0 * 2).min(Duration::from_millis(50));
     }
 }
 

@@ -8,9 +8,10 @@ use chrono::{DateTime, Duration, Utc};
 use latchkey_app::language::Language;
 use surrealdb::types::{SurrealValue, Value};
 
-use super::accounts::account_id;
-use super::budgets::{LONG_CODE_DIGITS, is_stopped, ledger_id};
+use super::accounts::{Account, account_id};
 use super::claims::{Claim, language};
+use super::decision::Decision;
+use super::ledger::{LONG_CODE_DIGITS, Ledger, ledger_id};
 use super::{ClaimId, Store, StoreError, vars};
 
 /// How a mail is taken on.
@@ -36,6 +37,11 @@ pub struct LeasedMail {
 }
 
 impl LeasedMail {
+    /// Whether the claim owes it still, and nobody else has taken it on since.
+    fn is_owed_by(&self, claim: &Claim) -> bool {
+        claim.ticket.as_ref() == Some(&self.ticket) && claim.tries == Some(self.tries)
+    }
+
     /// The claim that owes this mail.
     #[must_use]
     pub fn claim(&self) -> ClaimId {
@@ -146,63 +152,6 @@ const KEEP_LEASE: &str = "{
     RETURN $old = NONE OR $old.ticket != $ticket
 }";
 
-/// A code that died while it waited is replaced by the next one, and one that could die on its way
-/// lives on until the relay has had its time: no mail carries a dead code. Its
-/// attempts are not renewed, for nobody paid for them. Whichever mail tells the owner takes the
-/// hour for itself, so that of many at once one does, and of a day only so many; its retries go on
-/// telling, even when guesses have used the claim up. A code that they have used up is not sent, but
-/// until the relay has had its time it looks as if it were, as with any other claim. A lease that was taken over (`tries`) has no
-/// say any more.
-const PREPARE: &str = concat!(
-    "{
-    LET $old = (SELECT * FROM ONLY $claim WHERE ticket = $ticket AND tries = $tries);
-    IF $old = NONE { RETURN { kind: 'nothing', claim: NONE } };
-    IF $old.expires_at <= $now {
-        DELETE $claim;
-        RETURN { kind: 'nothing', claim: NONE }
-    };
-    LET $telling = $old.telling ?? false;
-    LET $verified = record::exists($account);
-    LET $owner = (SELECT notified_at, notice_refused, language FROM ONLY $account);
-    LET $record = (SELECT * FROM ONLY $ledger);
-    LET $long = ($record.long_codes_until ?? $now) > $now;
-    LET $notices = ($record.notices ?? [])[WHERE $this > $day_ago];
-    LET $silent = ($old.disowned ?? false) OR ",
-    is_stopped!("$old.site"),
-    ";
-    LET $tell = $verified AND !$silent AND ($telling OR (
-        ($owner.notified_at = NONE OR $owner.notified_at <= $quiet_since)
-        AND array::len($notices) < $max_notices
-    ));
-    LET $used_up = $old.attempts_left <= 0;
-    IF !$used_up AND ($old.code_expires_at <= $now OR ($long AND $old.digits < $long_digits)) {
-        UPDATE ONLY $claim SET delivery += 1, code_expires_at = $code_expires_at,
-            digits = IF $long { math::max([digits, $long_digits]) } ELSE { digits },
-            expires_at = time::max([expires_at, $code_expires_at])
-    } ELSE IF !$used_up AND $old.code_expires_at < $under_way_until {
-        UPDATE ONLY $claim SET code_expires_at = $code_expires_at,
-            expires_at = time::max([expires_at, $code_expires_at])
-    };
-    IF $tell AND !$telling {
-        UPDATE $account SET notified_at = $now;
-        UPDATE $claim SET telling = true;
-        UPSERT ONLY $ledger SET
-            mails = mails ?? [],
-            notices = array::append($notices, $now),
-            wrong_codes = wrong_codes ?? [],
-            expires_at = time::max([expires_at ?? $now, $now + 1d])
-    };
-    RETURN {
-        kind: IF !$verified AND !$silent AND !$used_up { 'code' }
-            ELSE IF $tell { 'already_registered' }
-            ELSE IF $owner.notice_refused ?? false { 'refused_silence' }
-            ELSE { 'silence' },
-        claim: (SELECT * FROM ONLY $claim),
-        language: $owner.language
-    }
-}"
-);
-
 /// The code's life counts from the relay's word, if it is still the same code: also when a later
 /// wish is owed another mail with it.
 const TAKEN: &str = "{
@@ -232,11 +181,25 @@ const POSTPONE: &str = "{
     RETURN NONE
 }";
 
-#[derive(SurrealValue)]
-struct OutgoingRow {
-    kind: String,
-    claim: Option<Claim>,
-    language: Option<String>,
+impl Claim {
+    /// Makes sure that its code lives for as long as a mail with it may be under way, unless its
+    /// guesses are used up; `true` when that changed anything.
+    fn live_on(&mut self, rules: &MailRules, codes_are_long: bool, now: DateTime<Utc>) -> bool {
+        let is_dead = !self.is_live_where(codes_are_long, now);
+        let is_used_up = self.attempts_left <= 0;
+        if is_used_up || (!is_dead && self.code_expires_at >= now + rules.delivery_limit) {
+            return false;
+        }
+        if is_dead {
+            self.delivery += 1;
+            if codes_are_long {
+                self.digits = self.digits.max(LONG_CODE_DIGITS);
+            }
+        }
+        self.code_expires_at = now + rules.code_ttl.max(rules.delivery_limit);
+        self.expires_at = self.expires_at.max(self.code_expires_at);
+        true
+    }
 }
 
 impl Store {
@@ -305,6 +268,14 @@ impl Store {
 
     /// Makes sure that what is about to leave is worth sending, and says what it is.
     ///
+    /// A code that died while it waited is replaced by the next one, and one that could die on its
+    /// way lives on until the relay has had its time: no mail carries a dead code. Its attempts are
+    /// not renewed, for nobody paid for them. Whichever mail tells the owner takes the hour for
+    /// itself, so that of many at once one does, and of a day only so many; its retries go on
+    /// telling, even when guesses have used the claim up. A code that they have used up is not
+    /// sent, but until the relay has had its time it looks as if it were, as with any other claim.
+    /// A lease that was taken over (`tries`) has no say any more.
+    ///
     /// # Errors
     /// When the store fails.
     pub async fn prepare_mail(
@@ -314,47 +285,64 @@ impl Store {
     ) -> Result<Outgoing, StoreError> {
         let _turn = self.turns.of(&mail.address).await;
         let now = self.clock.now();
-        let row: OutgoingRow = self
-            .run(
-                PREPARE,
-                vars([
-                    ("claim", mail.claim().claim().into_value()),
-                    ("account", account_id(&mail.address).into_value()),
-                    ("ticket", mail.ticket.clone().into_value()),
-                    ("tries", mail.tries.into_value()),
-                    ("now", now.into_value()),
-                    ("ledger", ledger_id(&rules.ledger).into_value()),
-                    ("quiet_since", (now - rules.quiet).into_value()),
-                    ("day_ago", (now - Duration::days(1)).into_value()),
-                    ("max_notices", i64::from(rules.notices_per_day).into_value()),
-                    ("long_digits", LONG_CODE_DIGITS.into_value()),
-                    ("under_way_until", (now + rules.delivery_limit).into_value()),
-                    (
-                        "code_expires_at",
-                        (now + rules.code_ttl.max(rules.delivery_limit)).into_value(),
-                    ),
-                ]),
-            )
-            .await?;
-        Ok(match (row.kind.as_str(), row.claim.map(Box::new)) {
-            ("code", Some(claim)) => Outgoing::Code(claim),
-            ("already_registered", Some(claim)) => Outgoing::AlreadyRegistered {
-                language: row
-                    .language
-                    .as_deref()
-                    .map_or_else(|| claim.language(), |tag| language(Some(tag))),
-                claim,
-            },
-            ("silence", Some(claim)) => Outgoing::Silence {
-                claim,
-                refused: false,
-            },
-            ("refused_silence", Some(claim)) => Outgoing::Silence {
-                claim,
-                refused: true,
-            },
-            _ => Outgoing::Nothing,
+        let records = [
+            mail.claim().claim(),
+            account_id(&mail.address),
+            ledger_id(&rules.ledger),
+        ];
+        let [claim_id, account_id, ledger_id] = &records;
+        self.decide(&records, |found| {
+            let claim: Option<Claim> = found.row(claim_id)?;
+            let Some(mut claim) = claim.filter(|claim| mail.is_owed_by(claim)) else {
+                return Ok(Decision::new(Outgoing::Nothing));
+            };
+            if claim.expires_at <= now {
+                return Ok(Decision::new(Outgoing::Nothing).delete(claim_id));
+            }
+            let account: Option<Account> = found.row(account_id)?;
+            let ledger: Ledger = found.row(ledger_id)?.unwrap_or_default();
+            let is_stopped = |site: &String| ledger.has_stopped(site, now);
+            let is_silent = claim.is_disowned() || claim.site.as_ref().is_some_and(is_stopped);
+            let may_be_told = |account: &Account| {
+                let quiet_since = now - rules.quiet;
+                account.notified_at.is_none_or(|at| at <= quiet_since)
+                    && ledger.notices_of_day(now) < rules.notices_per_day as usize
+            };
+            let was_telling = claim.telling.unwrap_or(false);
+            let tells = !is_silent
+                && account
+                    .as_ref()
+                    .is_some_and(|account| was_telling || may_be_told(account));
+            let begins_to_tell = tells && !was_telling;
+            let lives_on = claim.live_on(rules, ledger.is_long(now), now);
+            claim.telling = Some(tells || was_telling);
+            let written = (lives_on || begins_to_tell).then(|| claim.clone());
+            let outgoing = match &account {
+                None if !is_silent && claim.attempts_left > 0 => Outgoing::Code(Box::new(claim)),
+                Some(account) if tells => Outgoing::AlreadyRegistered {
+                    language: language(account.language.as_deref().or(claim.language.as_deref())),
+                    claim: Box::new(claim),
+                },
+                _ => Outgoing::Silence {
+                    claim: Box::new(claim),
+                    refused: account
+                        .as_ref()
+                        .is_some_and(|account| account.notice_refused.unwrap_or(false)),
+                },
+            };
+            let mut decision = Decision::new(outgoing);
+            if let Some(claim) = written {
+                decision = decision.put(claim_id, claim);
+            }
+            if let Some(mut account) = account.filter(|_| begins_to_tell) {
+                account.notified_at = Some(now);
+                decision = decision
+                    .put(account_id, account)
+                    .put(ledger_id, ledger.with_notice(now));
+            }
+            Ok(decision)
         })
+        .await
     }
 
     /// Records that the relay took the mail; `told` says that it told an owner.

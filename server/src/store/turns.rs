@@ -74,6 +74,14 @@ mod tests {
             code_expires_at: moment,
             language: None,
             disowned: None,
+            created_at: moment,
+            expires_at: moment,
+            site: None,
+            handle: None,
+            ticket: None,
+            tries: None,
+            due_at: None,
+            telling: None,
         };
         let mail = LeasedMail {
             address: claim.address.clone(),
@@ -94,12 +102,12 @@ mod tests {
         let guess = || {
             store.guess(Guess {
                 id: &id,
-                seed: "",
-                delivery: 1,
-                right: false,
-                renewed_hash: None,
+                is_right: &|_| false,
+                hash_of_today: None,
+                at_once: false,
                 refund: &[],
                 ledger: &ledger,
+                mark: text(),
             })
         };
         let taken = || store.mail_taken(&mail, &claim, chrono::Duration::minutes(1), false);
