@@ -124,6 +124,11 @@ pub fn milliseconds(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1e3
 }
 
+#[expect(clippy::cast_precision_loss, reason = "counts of a benchmark")]
+pub fn mean(numbers: &[f64]) -> f64 {
+    numbers.iter().sum::<f64>() / numbers.len() as f64
+}
+
 pub fn median(times: &[f64]) -> f64 {
     percentile(times, 50)
 }

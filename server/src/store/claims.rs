@@ -5,6 +5,7 @@ use std::ops::Bound;
 use chrono::{DateTime, Duration, Utc};
 use latchkey_app::domain::EmailAddress;
 use latchkey_app::language::Language;
+use subtle::ConstantTimeEq;
 use surrealdb::types::{Range, RecordId, RecordIdKey, RecordIdKeyRange, SurrealValue, Value};
 
 use super::accounts::{Account, account_id};
@@ -500,15 +501,19 @@ impl Registering<'_> {
             return new;
         };
         old.renew_code(rules, codes_are_long, now);
-        let begins_anew = old.is_disowned() && !is_stopped;
+        let is_disowned = old.is_disowned();
         Claim {
             reference: old.reference,
-            seed: if begins_anew { new.seed } else { old.seed },
+            seed: if is_disowned && !is_stopped {
+                new.seed
+            } else {
+                old.seed
+            },
             delivery: old.delivery,
             digits: old.digits,
             attempts_left: old.attempts_left,
             code_expires_at: old.code_expires_at,
-            disowned: Some(old.disowned.unwrap_or(false) && is_stopped),
+            disowned: Some(is_disowned && is_stopped),
             created_at: old.created_at,
             telling: old.telling,
             ..new
@@ -524,7 +529,10 @@ impl Guess<'_> {
         ledger: &Ledger,
         now: DateTime<Utc>,
     ) -> GuessResult {
-        let proves = |account: &Account| self.hash_of_today == Some(&account.password_hash);
+        let proves = |account: &Account| {
+            let hash = self.hash_of_today.unwrap_or_default().as_bytes();
+            bool::from(hash.ct_eq(account.password_hash.as_bytes()))
+        };
         // Same parameters and salt: then no other hash of the same password could be the account's.
         let would_prove = |account: &Account| {
             self.hash_of_today.map(settings_of) == Some(settings_of(&account.password_hash))

@@ -259,3 +259,84 @@ impl Store {
         variables
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use chrono::{DateTime, Utc};
+
+    use super::*;
+    use crate::clock::SystemClock;
+    use crate::config::DatabaseConfig;
+
+    #[derive(SurrealValue)]
+    struct Probe {
+        at: DateTime<Utc>,
+    }
+
+    fn record() -> RecordId {
+        RecordId::new("probe", "counted")
+    }
+
+    /// The row counts seconds.
+    async fn add_one(store: &Store) -> i64 {
+        let record = record();
+        let counted = store.decide(std::slice::from_ref(&record), |found| {
+            let before: Option<Probe> = found.row(&record)?;
+            let at =
+                before.map_or(DateTime::UNIX_EPOCH, |row| row.at) + chrono::Duration::seconds(1);
+            Ok(Decision::new(at.timestamp()).put(&record, Probe { at }))
+        });
+        counted.await.unwrap()
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn whoever_is_overtaken_judges_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = Arc::new(SystemClock);
+        let store = Store::open(&DatabaseConfig::default(), folder.path(), clock).await;
+        let store = Arc::new(store.unwrap());
+        let mut tasks = tokio::task::JoinSet::new();
+        for _ in 0..4 {
+            let store = store.clone();
+            tasks.spawn(async move {
+                let mut counted = Vec::new();
+                for _ in 0..10 {
+                    counted.push(add_one(&store).await);
+                }
+                counted
+            });
+        }
+        let mut counted = tasks.join_all().await.concat();
+        counted.sort_unstable();
+        assert_eq!(counted, (1..=40).collect::<Vec<_>>());
+    }
+
+    #[tokio::test]
+    async fn what_is_decided_upon_records_that_changed_is_not_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = Arc::new(SystemClock);
+        let store = Store::open(&DatabaseConfig::default(), folder.path(), clock).await;
+        let store = store.unwrap();
+        let record = record();
+        for number in 1..3 {
+            let found = store.find(std::slice::from_ref(&record)).await.unwrap();
+            let at = DateTime::from_timestamp(number, 0).unwrap();
+            let overtaken = Decision::new(()).put(&record, Probe { at });
+            let late = Decision::new(()).delete(&record);
+            for (decision, changed) in [(overtaken, false), (late, true)] {
+                let found = Found {
+                    records: found.records.clone(),
+                    rows: found.rows.clone(),
+                };
+                let variables = store.variables(found, &decision);
+                let written: WrittenRow = store.run(WRITE, variables).await.unwrap();
+                assert_eq!(written.changed, Some(changed));
+            }
+            let found = store.find(std::slice::from_ref(&record)).await.unwrap();
+            let kept: Probe = found.row(&record).unwrap().unwrap();
+            assert_eq!(kept.at, at);
+        }
+    }
+}

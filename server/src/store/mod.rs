@@ -3,9 +3,10 @@
 //! Each statement is a single block, so that it is one transaction and has one result; when it
 //! runs into another transaction it is tried again as a whole. Values are always bound.
 //!
-//! The embedded engine's cost goes with the number of expressions that it evaluates: each one moves
-//! some 80 KiB of memory about (docs/PERFORMANCE.md). So what is known before is bound as a whole, and
-//! what is rarely there is asked about once.
+//! A text is parsed each time, and the embedded engine's cost goes with the number of expressions in
+//! it: each one moves some 80 KiB of memory about (docs/PERFORMANCE.md). So rules are judged in Rust
+//! ([`decision`]), what is known before is bound as a whole, and what is rarely there is asked about
+//! once.
 
 mod accounts;
 mod budgets;
@@ -26,6 +27,7 @@ mod sessions;
 mod shown;
 mod snapshot;
 mod sweep;
+mod taken;
 mod turns;
 mod viewer;
 
@@ -45,6 +47,7 @@ use crate::clock::SharedClock;
 use crate::config::DatabaseConfig;
 use crate::entropy::jitter;
 use engine::Engine;
+use taken::TakenMails;
 use turns::Turns;
 
 pub use accounts::Account;
@@ -106,7 +109,7 @@ impl ClaimId {
 }
 
 /// What a store can answer instead of a result.
-#[derive(Debug, Error)]
+#[derive(Clone, Debug, Error)]
 pub enum StoreError {
     /// Other transactions got in the way each time; nothing was changed.
     #[error("the store is too busy: other transactions kept getting in the way")]
@@ -139,6 +142,7 @@ pub struct Store {
     clock: SharedClock,
     statements: Semaphore,
     turns: Turns,
+    taken: TakenMails,
     /// Makes the connection to a server anew when it breaks.
     keeper: Option<AbortOnDropHandle<()>>,
 }
@@ -174,6 +178,7 @@ impl Store {
             clock,
             statements: Semaphore::new(STATEMENTS),
             turns: Turns::new(),
+            taken: TakenMails::default(),
             keeper,
         })
     }
@@ -208,6 +213,7 @@ impl Store {
             clock: self.clock.clone(),
             statements: Semaphore::new(STATEMENTS),
             turns: Turns::new(),
+            taken: TakenMails::default(),
             keeper: None,
         }
     }

@@ -152,23 +152,6 @@ const KEEP_LEASE: &str = "{
     RETURN $old = NONE OR $old.ticket != $ticket
 }";
 
-/// The code's life counts from the relay's word, if it is still the same code: also when a later
-/// wish is owed another mail with it.
-const TAKEN: &str = "{
-    LET $owed = (UPDATE $claim SET mail = 'taken', due_at = NONE, telling = NONE,
-        code_expires_at = $code_expires_at,
-        expires_at = time::max([expires_at, $code_expires_at])
-        WHERE ticket = $ticket AND tries = $tries RETURN VALUE mail);
-    IF $owed = [] {
-        UPDATE $claim SET code_expires_at = $code_expires_at,
-            expires_at = time::max([expires_at, $code_expires_at])
-            WHERE seed = $seed AND delivery = $delivery RETURN NONE;
-        IF $told { UPDATE $claim SET telling = NONE RETURN NONE }
-    };
-    IF $told { UPDATE $account SET notice_refused = false };
-    RETURN NONE
-}";
-
 const REFUSED: &str = "{
     IF $told { UPDATE $account SET notice_refused = true };
     UPDATE $claim SET mail = 'refused', due_at = NONE, telling = NONE
@@ -343,38 +326,6 @@ impl Store {
             Ok(decision)
         })
         .await
-    }
-
-    /// Records that the relay took the mail; `told` says that it told an owner.
-    ///
-    /// # Errors
-    /// When the store fails; then the mail will be sent once more.
-    pub async fn mail_taken(
-        &self,
-        mail: &LeasedMail,
-        claim: &Claim,
-        code_ttl: Duration,
-        told: bool,
-    ) -> Result<(), StoreError> {
-        let _turn = self.turns.of(&mail.address).await;
-        self.run::<Value>(
-            TAKEN,
-            vars([
-                ("claim", mail.claim().claim().into_value()),
-                ("account", account_id(&mail.address).into_value()),
-                ("ticket", mail.ticket.clone().into_value()),
-                ("tries", mail.tries.into_value()),
-                ("told", told.into_value()),
-                ("seed", claim.seed.clone().into_value()),
-                ("delivery", claim.delivery.into_value()),
-                (
-                    "code_expires_at",
-                    (self.clock.now() + code_ttl).into_value(),
-                ),
-            ]),
-        )
-        .await
-        .map(drop)
     }
 
     /// Records that the relay refused the mail for good; `told` says that it was to tell an owner.

@@ -4,6 +4,7 @@
 //! instances stay out of each other's way. Within one process waiting is cheaper: whoever reads their
 //! mail at once has it verified while its being taken is still written down.
 
+use std::collections::BTreeSet;
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
 
@@ -31,9 +32,26 @@ impl Turns {
     /// Take it before the clock is read, and one at a time: who holds a turn and waits for another
     /// may wait for ever.
     pub(super) async fn of(&self, address: &str) -> MutexGuard<'_, ()> {
+        self.lines[self.line(address)].lock().await
+    }
+
+    /// The same for all of these. Everybody who waits for several does so in the same order.
+    pub(super) async fn of_all(
+        &self,
+        addresses: impl Iterator<Item = &str>,
+    ) -> Vec<MutexGuard<'_, ()>> {
+        let lines: BTreeSet<usize> = addresses.map(|address| self.line(address)).collect();
+        let mut turns = Vec::new();
+        for line in lines {
+            turns.push(self.lines[line].lock().await);
+        }
+        turns
+    }
+
+    fn line(&self, address: &str) -> usize {
         #[expect(clippy::cast_possible_truncation, reason = "any line will do")]
-        let line = self.hasher.hash_one(address) as usize % LINES;
-        self.lines[line].lock().await
+        let line = self.hasher.hash_one(address) as usize;
+        line % LINES
     }
 }
 
@@ -118,6 +136,26 @@ mod tests {
         drop(turn);
         guess().await.unwrap();
         taken().await.unwrap();
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn whoever_waits_for_several_turns_gets_them() {
+        let turns = Arc::new(Turns::new());
+        let mut tasks = tokio::task::JoinSet::new();
+        for task in 0..8 {
+            let turns = turns.clone();
+            tasks.spawn(async move {
+                for round in 0..200 {
+                    let names: Vec<String> = (0..20)
+                        .map(|number| format!("{}", task * round + number))
+                        .collect();
+                    let _turns = turns.of_all(names.iter().map(String::as_str)).await;
+                    tokio::task::yield_now().await;
+                }
+            });
+        }
+        let all = tokio::time::timeout(Duration::from_secs(60), tasks.join_all());
+        all.await.expect("nobody waits for ever");
     }
 
     #[tokio::test]

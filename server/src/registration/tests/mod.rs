@@ -1,5 +1,6 @@
 //! The use cases against a real store on disk, with a clock in the test's hand.
 
+mod at_once;
 mod budgets;
 mod full_queue;
 mod interleavings;
