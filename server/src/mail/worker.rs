@@ -165,8 +165,7 @@ impl MailWorker {
     fn begin(self: &Arc<Self>, sending: &TaskTracker, handed: Handed) {
         let worker = Arc::clone(self);
         sending.spawn(async move {
-            worker.send(&handed.mail, handed.code_of).await;
-            worker.dispatch.give_back(handed.slot);
+            worker.send(handed).await;
         });
     }
 
@@ -188,18 +187,25 @@ impl MailWorker {
 
     /// One mail, from lease to end. A store that fails here costs no mail: the lease ends, and
     /// the mail falls due again.
-    async fn send(&self, mail: &LeasedMail, code_of: Option<Box<Claim>>) {
+    async fn send(&self, handed: Handed) {
+        let Handed {
+            mail,
+            code_of,
+            slot,
+        } = handed;
         let (over, lost) = (CancellationToken::new(), CancellationToken::new());
         let attempt = async {
-            let fate = lost.run_until_cancelled(self.attempt(mail, code_of)).await;
+            let fate = lost.run_until_cancelled(self.attempt(&mail, code_of)).await;
             over.cancel();
             fate
         };
-        let (fate, ()) = tokio::join!(attempt, self.hold_lease(mail, &over, &lost));
+        let (fate, ()) = tokio::join!(attempt, self.hold_lease(&mail, &over, &lost));
+        // What is left asks nothing of the relay.
+        self.dispatch.give_back(slot);
         let outcome = match fate {
             None => return tracing::warn!("a mail under way was taken on by somebody else"),
             Some(Err(error)) => Err(error),
-            Some(Ok(fate)) => self.record(mail, &fate).await,
+            Some(Ok(fate)) => self.record(&mail, &fate).await,
         };
         if let Err(error) = outcome {
             tracing::error!(%error, "the outbox cannot be written; the mail will be taken on again");

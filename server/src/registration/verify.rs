@@ -100,7 +100,9 @@ impl Registration {
                 self.guess(&id, attempt).await?
             }
             Credentials::Password { email, password } => {
-                let known = self.guess_at_once(&email, &password, code, network).await?;
+                let known = self
+                    .guess_at_once(email.as_ref(), password.as_ref(), code, network)
+                    .await?;
                 match known {
                     Some(outcome) => outcome,
                     None => self.prove_and_guess(email, password, code, network).await?,
@@ -111,12 +113,14 @@ impl Registration {
         Ok(outcome)
     }
 
-    /// The guess of somebody whose password was right moments ago, judged without looking for what
-    /// else that password could belong to; `None` where that could be something.
+    /// The guess of somebody whose password this process has seen make a claim, or be right, moments
+    /// ago, judged without looking for what else that password could belong to. An answer only where
+    /// the code is right, or the account's hash is that password's: with `None` nothing was charged,
+    /// and the long way is the one to go.
     async fn guess_at_once(
         &self,
-        email: &Option<EmailAddress>,
-        password: &Option<Password>,
+        email: Option<&EmailAddress>,
+        password: Option<&Password>,
         code: &VerificationCode,
         network: ClientNetwork,
     ) -> Result<Option<VerifyOutcome>, RegistrationError> {

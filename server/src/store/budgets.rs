@@ -188,7 +188,7 @@ impl Store {
         address: Option<&AddressLedger>,
     ) -> Result<Option<Limited>, StoreError> {
         let now = self.clock.now();
-        let mut variables = vars(spending(budgets, Vec::new(), now));
+        let mut variables = vars(to_spend(budgets, Vec::new(), now));
         let block = match address {
             None => LOOK,
             Some(address) => {
@@ -213,7 +213,7 @@ impl Store {
     /// # Errors
     /// When the store fails.
     pub async fn spend(&self, budgets: &[Budget]) -> Result<Option<Limited>, StoreError> {
-        let variables = vars(spending(budgets, Vec::new(), self.clock.now()));
+        let variables = vars(to_spend(budgets, Vec::new(), self.clock.now()));
         let row: SpendRow = self.run(SPEND, variables).await?;
         row.limited.map(Wait::limited).transpose()
     }
@@ -238,7 +238,7 @@ struct Wanted {
 }
 
 /// What a statement needs to know that spends.
-pub(super) fn spending(
+pub(super) fn to_spend(
     budgets: &[Budget],
     waits: Vec<Wait>,
     now: DateTime<Utc>,

@@ -15,6 +15,9 @@ use super::ledger::{AddressLedger, CLOCKS_DIFFER, LONG_CODE_DIGITS, Ledger};
 use super::outbox::{Lease, LeasedMail};
 use super::{ClaimId, Store, StoreError, vars};
 
+/// Of a claim that owes a mail.
+const QUEUED: &str = "queued";
+
 /// One attempt to get an account.
 #[derive(Clone, SurrealValue)]
 pub struct Claim {
@@ -139,9 +142,6 @@ pub struct Registering<'a> {
     pub reveal_existing: bool,
 }
 
-/// Of a claim that owes a mail.
-const QUEUED: &str = "queued";
-
 /// What a mail costs whoever causes it.
 #[derive(Clone, Copy)]
 pub struct Spending<'a> {
@@ -193,8 +193,9 @@ pub struct Guess<'a> {
     /// The password's hash under today's parameters and with the address's salt; `None` when nobody
     /// was asked for a password.
     pub hash_of_today: Option<&'a str>,
-    /// Whether that hash is all that is known of the password. Another that proves it too, of the
-    /// account, then leaves the question open.
+    /// Whether that hash is all that is known of the password: another one, of the account or of
+    /// another claim, could prove it too. So only a right code is an answer then, or an account with
+    /// this hash; anything else leaves the question open, and costs nothing yet.
     pub at_once: bool,
     /// What was spent in case that the password was wrong, which it is not.
     pub refund: &'a [Budget],
@@ -215,15 +216,14 @@ pub enum GuessResult {
     Already,
     /// There was no attempt to charge: the code is stale, used up or replaced.
     Stale,
-    /// There was no attempt to charge: there is no such claim, or, for a guess at once, an account
-    /// that may have this very password.
+    /// There was no attempt to charge: there is no such claim, or the guess was one at once.
     Open,
 }
 
 /// Its mail goes with it, unless it is under way.
 const WITHDRAW: &str = "{ DELETE $claim; RETURN NONE }";
 
-const CLAIM: &str = "{ RETURN (SELECT * FROM ONLY $claim WHERE expires_at > $now) }";
+const CLAIM: &str = "{ RETURN (SELECT * FROM ONLY $claim) }";
 
 const CANDIDATES: &str = "{ RETURN {
     account: (SELECT * FROM ONLY $account),
@@ -378,14 +378,10 @@ impl Store {
     /// # Errors
     /// When the store fails.
     pub async fn claim(&self, id: &ClaimId) -> Result<Option<Claim>, StoreError> {
-        self.run(
-            CLAIM,
-            vars([
-                ("claim", id.claim().into_value()),
-                ("now", self.clock.now().into_value()),
-            ]),
-        )
-        .await
+        let record = vars([("claim", id.claim().into_value())]);
+        let claim: Option<Claim> = self.run(CLAIM, record).await?;
+        let now = self.clock.now();
+        Ok(claim.filter(|claim| claim.expires_at > now))
     }
 
     /// Everything that a password for this canonical address could belong to.
@@ -409,8 +405,8 @@ impl Store {
         Ok((row.account, row.claims))
     }
 
-    /// Judges a guess by somebody who has proven the claim, charges it and, when it is right, makes
-    /// the account.
+    /// Judges a guess by somebody who has proven the claim or its password, charges it and, when it
+    /// is right, makes the account.
     ///
     /// The attempt and its outcome are one transaction: nobody learns the one without having paid
     /// the other. With the account the address's other claims become decoys: from outside they are
@@ -530,36 +526,33 @@ impl Guess<'_> {
         now: DateTime<Utc>,
     ) -> GuessResult {
         let proves = |account: &Account| {
-            let hash = self.hash_of_today.unwrap_or_default().as_bytes();
-            bool::from(hash.ct_eq(account.password_hash.as_bytes()))
+            self.hash_of_today.is_some_and(|hash| {
+                hash.as_bytes()
+                    .ct_eq(account.password_hash.as_bytes())
+                    .into()
+            })
         };
-        // Same parameters and salt: then no other hash of the same password could be the account's.
-        let would_prove = |account: &Account| {
-            self.hash_of_today.map(settings_of) == Some(settings_of(&account.password_hash))
-        };
+        // Whose account it is comes before whose claim it is.
         if account.is_some_and(proves) {
             return GuessResult::Already;
         }
-        if self.at_once && !account.is_none_or(would_prove) {
+        let judged = match claim {
+            None if account.is_some_and(|it| it.claim_key.as_ref() == Some(&self.id.key)) => {
+                GuessResult::Already
+            }
+            None => GuessResult::Open,
+            Some(claim) if !claim.is_live_where(ledger.is_long(now), now) => GuessResult::Stale,
+            Some(claim) if (self.is_right)(claim) && !claim.is_disowned() && account.is_none() => {
+                GuessResult::Verified
+            }
+            Some(claim) => GuessResult::Wrong {
+                attempts_left: u32::try_from(claim.attempts_left - 1).unwrap_or(0),
+            },
+        };
+        if self.at_once && judged != GuessResult::Verified {
             return GuessResult::Open;
         }
-        let Some(claim) = claim else {
-            let became = account.and_then(|account| account.claim_key.as_ref());
-            return if became == Some(&self.id.key) {
-                GuessResult::Already
-            } else {
-                GuessResult::Open
-            };
-        };
-        if !claim.is_live_where(ledger.is_long(now), now) {
-            return GuessResult::Stale;
-        }
-        if (self.is_right)(claim) && !claim.is_disowned() && account.is_none() {
-            return GuessResult::Verified;
-        }
-        GuessResult::Wrong {
-            attempts_left: u32::try_from(claim.attempts_left - 1).unwrap_or(0),
-        }
+        judged
     }
 
     /// The account that the claim becomes.
@@ -578,11 +571,6 @@ impl Guess<'_> {
             notice_refused: None,
         }
     }
-}
-
-/// What of a PHC string is not the hash.
-fn settings_of(phc: &str) -> Option<&str> {
-    phc.rsplit_once('$').map(|(settings, _)| settings)
 }
 
 /// What an address has to wait for before it is sent another mail.

@@ -8,7 +8,7 @@
 use surrealdb::types::{Object, RecordId, SurrealValue, Value, Variables};
 
 use super::budgets::{
-    Budget, Limited, Wait, budget_waits, end_if_limited, refund_budgets, spend_budgets, spending,
+    Budget, Limited, Wait, budget_waits, end_if_limited, refund_budgets, spend_budgets, to_spend,
     wanted,
 };
 use super::{MAX_TRIES, Pause, Store, StoreError, vars};
@@ -90,20 +90,20 @@ impl Found {
 enum Price<'a, T> {
     Nothing,
     /// Spent, or nothing is written at all and this is the outcome.
-    Spent(Wanted<'a>, fn(Limited) -> T),
+    Spent(Bill<'a>, fn(Limited) -> T),
     /// Must be there, and is not spent.
-    Looked(Wanted<'a>, fn(Limited) -> T),
+    Looked(Bill<'a>, fn(Limited) -> T),
     /// Was spent before and comes back.
     Refunded(&'a [Budget]),
 }
 
 /// Budgets, and what else must be waited for.
-struct Wanted<'a> {
+struct Bill<'a> {
     budgets: &'a [Budget],
     waits: Vec<Wait>,
 }
 
-impl Wanted<'_> {
+impl Bill<'_> {
     fn is_nothing(&self) -> bool {
         self.budgets.is_empty() && self.waits.is_empty()
     }
@@ -136,7 +136,7 @@ impl<'a, T> Decision<'a, T> {
         waits: Vec<Wait>,
         or: fn(Limited) -> T,
     ) -> Self {
-        self.price = Price::Spent(Wanted { budgets, waits }, or);
+        self.price = Price::Spent(Bill { budgets, waits }, or);
         self
     }
 
@@ -147,7 +147,7 @@ impl<'a, T> Decision<'a, T> {
         waits: Vec<Wait>,
         or: fn(Limited) -> T,
     ) -> Self {
-        self.price = Price::Looked(Wanted { budgets, waits }, or);
+        self.price = Price::Looked(Bill { budgets, waits }, or);
         self
     }
 
@@ -172,8 +172,8 @@ impl<'a, T> Decision<'a, T> {
     /// The statement that carries it out, unless there is nothing to do.
     fn statement(&self) -> Option<&'static str> {
         match &self.price {
-            Price::Spent(wanted, _) if !wanted.is_nothing() => Some(SPEND_AND_WRITE),
-            Price::Looked(wanted, _) if !wanted.is_nothing() => Some(LOOK_AND_WRITE),
+            Price::Spent(bill, _) if !bill.is_nothing() => Some(SPEND_AND_WRITE),
+            Price::Looked(bill, _) if !bill.is_nothing() => Some(LOOK_AND_WRITE),
             Price::Refunded(budgets) if !budgets.is_empty() => Some(REFUND_AND_WRITE),
             _ => (!self.put.is_empty() || !self.gone.is_empty()).then_some(WRITE),
         }
@@ -250,9 +250,9 @@ impl Store {
         ]);
         match &decision.price {
             Price::Nothing => {}
-            Price::Spent(wanted, _) | Price::Looked(wanted, _) => {
-                let waits = wanted.waits.clone();
-                variables.extend(vars(spending(wanted.budgets, waits, self.clock.now())));
+            Price::Spent(bill, _) | Price::Looked(bill, _) => {
+                let waits = bill.waits.clone();
+                variables.extend(vars(to_spend(bill.budgets, waits, self.clock.now())));
             }
             Price::Refunded(budgets) => variables.extend(vars([("budgets", wanted(budgets))])),
         }

@@ -109,7 +109,7 @@ impl ClaimId {
 }
 
 /// What a store can answer instead of a result.
-#[derive(Clone, Debug, Error)]
+#[derive(Debug, Error)]
 pub enum StoreError {
     /// Other transactions got in the way each time; nothing was changed.
     #[error("the store is too busy: other transactions kept getting in the way")]

@@ -39,7 +39,9 @@ pub struct LeasedMail {
 impl LeasedMail {
     /// Whether the claim owes it still, and nobody else has taken it on since.
     fn is_owed_by(&self, claim: &Claim) -> bool {
-        claim.ticket.as_ref() == Some(&self.ticket) && claim.tries == Some(self.tries)
+        claim.due_at.is_some()
+            && claim.ticket.as_ref() == Some(&self.ticket)
+            && claim.tries == Some(self.tries)
     }
 
     /// The claim that owes this mail.
@@ -120,7 +122,8 @@ const LEASE: &str = concat!(
     " AND due_at <= $now ORDER BY due_at LIMIT $limit)
     );
     LET $due = array::slice($due, 0, $limit);
-    RETURN (UPDATE $due.id SET due_at = $leased_until, tries += 1 RETURN AFTER)
+    RETURN (UPDATE $due.id SET due_at = $leased_until, tries += 1
+        RETURN address, key, ticket, tries, requested_at)
 }"
 );
 
@@ -144,23 +147,24 @@ const EMPTY: &str = concat!(
 /// Not when somebody else has taken the mail on since: then it is theirs. A later wish, or a claim
 /// that is gone, is nobody's lease, and what is under way may end.
 const KEEP_LEASE: &str = "{
-    LET $old = (SELECT ticket, tries FROM ONLY $claim);
-    IF $old.ticket = $ticket AND $old.tries = $tries {
+    LET $old = (SELECT ticket, tries, due_at FROM ONLY $claim);
+    IF $old.ticket = $ticket AND $old.tries = $tries AND $old.due_at != NONE {
         UPDATE $claim SET due_at = $leased_until RETURN NONE;
         RETURN true
     };
-    RETURN $old = NONE OR $old.ticket != $ticket
+    RETURN $old.due_at = NONE OR $old.ticket != $ticket
 }";
 
 const REFUSED: &str = "{
     IF $told { UPDATE $account SET notice_refused = true };
     UPDATE $claim SET mail = 'refused', due_at = NONE, telling = NONE
-        WHERE ticket = $ticket AND tries = $tries RETURN NONE;
+        WHERE ticket = $ticket AND tries = $tries AND due_at != NONE RETURN NONE;
     RETURN NONE
 }";
 
 const POSTPONE: &str = "{
-    UPDATE $claim SET due_at = $due_at WHERE ticket = $ticket AND tries = $tries RETURN NONE;
+    UPDATE $claim SET due_at = $due_at
+        WHERE ticket = $ticket AND tries = $tries AND due_at != NONE RETURN NONE;
     RETURN NONE
 }";
 

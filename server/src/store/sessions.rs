@@ -49,8 +49,7 @@ const SAVE: &str = "{
     RETURN NONE
 }";
 
-const LOAD: &str =
-    "{ RETURN (SELECT state, expires_at FROM ONLY $record WHERE expires_at > $now) }";
+const LOAD: &str = "{ RETURN (SELECT * FROM ONLY $record) }";
 
 const DELETE: &str = "{ DELETE $record; RETURN NONE }";
 
@@ -126,17 +125,10 @@ impl SessionStore for SessionRecords {
     }
 
     async fn load(&self, id: &Id) -> Result<Option<Record>> {
-        let row: Option<SessionRow> = self
-            .0
-            .run(
-                LOAD,
-                vars([
-                    ("record", session_id(id).into_value()),
-                    ("now", self.0.clock.now().into_value()),
-                ]),
-            )
-            .await
-            .map_err(backend)?;
+        let record = vars([("record", session_id(id).into_value())]);
+        let row: Option<SessionRow> = self.0.run(LOAD, record).await.map_err(backend)?;
+        let now = self.0.clock.now();
+        let row = row.filter(|row| row.expires_at > now);
         row.map(|row| {
             Ok(Record {
                 id: *id,

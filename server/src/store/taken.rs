@@ -4,6 +4,9 @@
 //! about as much as a row that is written in it. So the first of them waits for a moment whether
 //! others come. A process that dies in between sends a mail twice, as it does when it dies on the way
 //! to this.
+//!
+//! What cannot be written with the others, because somebody has the turn of its address or because
+//! one of them is at fault, is written alone by whoever brought it.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -41,19 +44,31 @@ const TAKEN: &str = "{
     RETURN NONE
 }";
 
-/// Who waits for it to be written down that their mail was taken.
+/// Who waits for their mail to be written down with others.
 #[derive(Default)]
 pub(super) struct TakenMails(Mutex<Vec<Waiting>>);
 
 struct Waiting {
     address: String,
     mail: TakenMail,
+    /// Dropped when it was not written.
+    written: oneshot::Sender<()>,
+}
+
+#[derive(Clone)]
+struct TakenMail {
+    claim: RecordId,
+    account: RecordId,
+    ticket: String,
+    tries: i64,
+    told: bool,
+    seed: String,
+    delivery: i64,
     code_ttl: chrono::Duration,
-    tell: oneshot::Sender<Result<(), StoreError>>,
 }
 
 #[derive(SurrealValue)]
-struct TakenMail {
+struct TakenRow {
     claim: RecordId,
     account: RecordId,
     ticket: String,
@@ -104,21 +119,21 @@ impl Store {
         code_ttl: chrono::Duration,
         told: bool,
     ) -> Result<(), StoreError> {
+        let taken = TakenMail {
+            claim: mail.claim().claim(),
+            account: account_id(&mail.address),
+            ticket: mail.ticket.clone(),
+            tries: mail.tries,
+            told,
+            seed: claim.seed.clone(),
+            delivery: claim.delivery,
+            code_ttl,
+        };
         let (tell, written) = oneshot::channel();
         let is_first = self.taken.add(Waiting {
             address: mail.address.clone(),
-            mail: TakenMail {
-                claim: mail.claim().claim(),
-                account: account_id(&mail.address),
-                ticket: mail.ticket.clone(),
-                tries: mail.tries,
-                told,
-                seed: claim.seed.clone(),
-                delivery: claim.delivery,
-                code_expires_at: Datetime::default(),
-            },
-            code_ttl,
-            tell,
+            mail: taken.clone(),
+            written: tell,
         });
         if is_first {
             let first = First(Some(&self.taken));
@@ -126,37 +141,50 @@ impl Store {
             let mut all = first.take();
             while !all.is_empty() {
                 let rest = all.split_off(all.len().min(AT_ONCE));
-                self.write_taken(all).await;
+                self.write_together(all).await;
                 all = rest;
             }
         }
-        written.await.unwrap_or_else(|_| {
-            Err(StoreError::Failed(
-                "nobody was left to write it down".to_owned(),
-            ))
-        })
+        if written.await.is_ok() {
+            return Ok(());
+        }
+        let _turn = self.turns.of(&mail.address).await;
+        self.write_taken(vec![taken]).await
     }
 
-    async fn write_taken(&self, all: Vec<Waiting>) {
-        let addresses = all.iter().map(|waiting| waiting.address.as_str());
-        let _turns = self.turns.of_all(addresses).await;
-        let now = self.clock.now();
-        let (mails, told): (Vec<_>, Vec<_>) = all
-            .into_iter()
-            .map(|waiting| {
-                let mut mail = waiting.mail;
-                mail.code_expires_at = (now + waiting.code_ttl).into();
-                (mail, waiting.tell)
-            })
-            .unzip();
-        let written = self
-            .run::<Value>(TAKEN, vars([("all", mails.into_value())]))
-            .await
-            .map(drop);
-        for tell in told {
-            // Whoever has given up is sent their mail once more.
-            let _ = tell.send(written.clone());
+    /// Writes those down whose turn it is at once: to wait for one would hold all up.
+    async fn write_together(&self, mut all: Vec<Waiting>) {
+        let turns = self
+            .turns
+            .free(all.iter().map(|waiting| waiting.address.as_str()));
+        all.retain(|waiting| turns.have(&waiting.address));
+        let mails = all.iter().map(|waiting| waiting.mail.clone()).collect();
+        if self.write_taken(mails).await.is_ok() {
+            for waiting in all {
+                // Whoever has given up is sent their mail once more.
+                let _ = waiting.written.send(());
+            }
         }
+    }
+
+    async fn write_taken(&self, mails: Vec<TakenMail>) -> Result<(), StoreError> {
+        let now = self.clock.now();
+        let rows: Vec<TakenRow> = mails
+            .into_iter()
+            .map(|mail| TakenRow {
+                claim: mail.claim,
+                account: mail.account,
+                ticket: mail.ticket,
+                tries: mail.tries,
+                told: mail.told,
+                seed: mail.seed,
+                delivery: mail.delivery,
+                code_expires_at: (now + mail.code_ttl).into(),
+            })
+            .collect();
+        self.run::<Value>(TAKEN, vars([("all", rows.into_value())]))
+            .await
+            .map(drop)
     }
 }
 
@@ -229,7 +257,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn should_the_first_one_go_away_the_others_hear_of_it() {
+    async fn should_the_first_one_go_away_the_others_go_on() {
         let (_folder, store, claims) = store(2).await;
         let taken = |claim: &Claim| {
             let (store, claim) = (store.clone(), claim.clone());
@@ -242,10 +270,28 @@ mod tests {
         let first = tokio::time::timeout(WAITS / 4, taken(&claims[0]));
         let (first, second) = tokio::join!(first, taken(&claims[1]));
         assert!(first.is_err(), "it has gone away");
-        assert!(matches!(second, Err(StoreError::Failed(_))));
-        let id = claims[1].id();
-        assert_eq!(store.claim(&id).await.unwrap().unwrap().mail, "queued");
-        taken(&claims[1]).await.unwrap();
-        assert_eq!(store.claim(&id).await.unwrap().unwrap().mail, "taken");
+        second.unwrap();
+        let mails = store.candidates("foo@bar.com").await.unwrap().1;
+        let mails: Vec<_> = mails.iter().map(|claim| claim.mail.as_str()).collect();
+        assert_eq!(mails, ["queued", "taken"]);
+    }
+
+    #[tokio::test]
+    async fn one_that_is_at_fault_holds_nobody_up() {
+        let (_folder, store, claims) = store(3).await;
+        let taken = |claim: &Claim, ttl: chrono::Duration| {
+            let (store, claim) = (store.clone(), claim.clone());
+            async move { store.mail_taken(&mail_of(&claim), &claim, ttl, false).await }
+        };
+        // No code lives for so long that a database could not write it down.
+        let forever = chrono::Duration::days(150_000 * 365);
+        let (faulty, second, third) = tokio::join!(
+            taken(&claims[0], forever),
+            taken(&claims[1], MINUTE),
+            taken(&claims[2], MINUTE)
+        );
+        assert!(faulty.is_err());
+        second.unwrap();
+        third.unwrap();
     }
 }

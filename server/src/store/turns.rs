@@ -4,8 +4,8 @@
 //! instances stay out of each other's way. Within one process waiting is cheaper: whoever reads their
 //! mail at once has it verified while its being taken is still written down.
 
-use std::collections::BTreeSet;
 use std::collections::hash_map::RandomState;
+use std::collections::{BTreeMap, BTreeSet};
 use std::hash::BuildHasher;
 
 use tokio::sync::{Mutex, MutexGuard};
@@ -35,23 +35,36 @@ impl Turns {
         self.lines[self.line(address)].lock().await
     }
 
-    /// The same for all of these. Everybody who waits for several does so in the same order.
-    pub(super) async fn of_all(
-        &self,
-        addresses: impl Iterator<Item = &str>,
-    ) -> Vec<MutexGuard<'_, ()>> {
+    /// The turns of those of these addresses that nobody else has now. Waits for none.
+    pub(super) fn free<'a>(&self, addresses: impl Iterator<Item = &'a str>) -> FreeTurns<'_> {
         let lines: BTreeSet<usize> = addresses.map(|address| self.line(address)).collect();
-        let mut turns = Vec::new();
-        for line in lines {
-            turns.push(self.lines[line].lock().await);
+        let turns = lines.into_iter().filter_map(|line| {
+            let turn = self.lines[line].try_lock().ok()?;
+            Some((line, turn))
+        });
+        FreeTurns {
+            of: self,
+            turns: turns.collect(),
         }
-        turns
     }
 
     fn line(&self, address: &str) -> usize {
         #[expect(clippy::cast_possible_truncation, reason = "any line will do")]
         let line = self.hasher.hash_one(address) as usize;
         line % LINES
+    }
+}
+
+/// Several turns, until they are dropped.
+pub(super) struct FreeTurns<'a> {
+    of: &'a Turns,
+    turns: BTreeMap<usize, MutexGuard<'a, ()>>,
+}
+
+impl FreeTurns<'_> {
+    /// Whether that of this address is among them.
+    pub(super) fn have(&self, address: &str) -> bool {
+        self.turns.contains_key(&self.of.line(address))
     }
 }
 
@@ -138,24 +151,17 @@ mod tests {
         taken().await.unwrap();
     }
 
-    #[tokio::test(flavor = "multi_thread")]
-    async fn whoever_waits_for_several_turns_gets_them() {
-        let turns = Arc::new(Turns::new());
-        let mut tasks = tokio::task::JoinSet::new();
-        for task in 0..8 {
-            let turns = turns.clone();
-            tasks.spawn(async move {
-                for round in 0..200 {
-                    let names: Vec<String> = (0..20)
-                        .map(|number| format!("{}", task * round + number))
-                        .collect();
-                    let _turns = turns.of_all(names.iter().map(String::as_str)).await;
-                    tokio::task::yield_now().await;
-                }
-            });
-        }
-        let all = tokio::time::timeout(Duration::from_secs(60), tasks.join_all());
-        all.await.expect("nobody waits for ever");
+    #[tokio::test]
+    async fn of_several_turns_those_that_are_free_are_had_and_none_is_waited_for() {
+        let turns = Turns::new();
+        let taken = turns.of("foo@bar.com").await;
+        let addresses = ["foo@bar.com", "a@bar.com", "a@bar.com"];
+        let free = turns.free(addresses.into_iter());
+        assert!(!free.have("foo@bar.com"));
+        assert!(free.have("a@bar.com") || turns.line("a@bar.com") == turns.line("foo@bar.com"));
+        assert!(turns.free(addresses.into_iter()).turns.is_empty());
+        drop((taken, free));
+        assert!(turns.free(addresses.into_iter()).have("foo@bar.com"));
     }
 
     #[tokio::test]

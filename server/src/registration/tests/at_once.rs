@@ -27,11 +27,9 @@ async fn the_owners_password_is_the_accounts_and_strangers_have_decoys() {
     }
 }
 
-/// The account of an address that was corrected has a hash with another salt than a sign-up under
-/// this very address and password.
-#[tokio::test]
-async fn an_account_with_another_salt_is_found_by_its_password_all_the_same() {
-    let story = Story::hiding_accounts().await;
+/// Makes a claim under another address, and has it corrected: its hash has another salt than one that
+/// is made under the right address with the same password.
+async fn corrected(story: &Story) -> (Claim, VerificationCode) {
     let mistyped = EmailAddress::parse("fo@bar.com").unwrap();
     let made = story
         .registration
@@ -48,6 +46,13 @@ async fn an_account_with_another_salt_is_found_by_its_password_all_the_same() {
         panic!("the address is free");
     };
     let code = code_of(&story.registration.keys, &claim).unwrap();
+    (*claim, code)
+}
+
+#[tokio::test]
+async fn an_account_with_another_salt_is_found_by_its_password_all_the_same() {
+    let story = Story::hiding_accounts().await;
+    let (claim, code) = corrected(&story).await;
     let guess = Credentials::Session(claim.id());
     let outcome = story.registration.verify(guess, &code, network()).await;
     assert_eq!(outcome.unwrap(), verified());
@@ -61,4 +66,24 @@ async fn an_account_with_another_salt_is_found_by_its_password_all_the_same() {
     );
     let decoy = story.store.claim(&decoy.id()).await.unwrap().unwrap();
     assert_eq!(decoy.attempts_left, 3, "nothing was charged");
+}
+
+#[tokio::test]
+async fn of_two_claims_with_one_password_the_newer_counts_unless_the_code_is_the_olders() {
+    for is_newer in [true, false] {
+        let story = Story::begin().await;
+        let (older, older_code) = story.register("testpassword").await;
+        story.pass(1);
+        let (newer, newer_code) = corrected(&story).await;
+        assert_eq!(newer.address, older.address);
+        assert_ne!(newer.key, older.key);
+        let other = other_than(&newer_code);
+        if other != older_code {
+            assert_eq!(story.verify("testpassword", &other).await, wrong(2));
+        }
+        let older = story.store.claim(&older.id()).await.unwrap().unwrap();
+        assert_eq!(older.attempts_left, 3);
+        let code = if is_newer { newer_code } else { older_code };
+        assert_eq!(story.verify("testpassword", &code).await, verified());
+    }
 }
