@@ -278,18 +278,22 @@ mod tests {
 
     #[tokio::test]
     async fn one_that_is_at_fault_holds_nobody_up() {
+        const REFUSE_ONE: &str = "{
+            DEFINE FIELD OVERWRITE seed ON claim TYPE string ASSERT $value != '0';
+            RETURN NONE
+        }";
         let (_folder, store, claims) = store(3).await;
-        let taken = |claim: &Claim, ttl: chrono::Duration| {
+        store.run::<Value>(REFUSE_ONE, vars([])).await.unwrap();
+        let taken = |claim: &Claim| {
             let (store, claim) = (store.clone(), claim.clone());
-            async move { store.mail_taken(&mail_of(&claim), &claim, ttl, false).await }
+            async move {
+                store
+                    .mail_taken(&mail_of(&claim), &claim, MINUTE, false)
+                    .await
+            }
         };
-        // No code lives for so long that a database could not write it down.
-        let forever = chrono::Duration::days(150_000 * 365);
-        let (faulty, second, third) = tokio::join!(
-            taken(&claims[0], forever),
-            taken(&claims[1], MINUTE),
-            taken(&claims[2], MINUTE)
-        );
+        let (faulty, second, third) =
+            tokio::join!(taken(&claims[0]), taken(&claims[1]), taken(&claims[2]));
         assert!(faulty.is_err());
         second.unwrap();
         third.unwrap();
