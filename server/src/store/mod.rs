@@ -5,7 +5,7 @@
 //!
 //! A text is parsed each time, and the embedded engine's cost goes with the number of expressions in
 //! it: each one moves some 80 KiB of memory about (docs/PERFORMANCE.md). So rules are judged in Rust
-//! ([`decision`]), what is known before is bound as a whole, and what is rarely there is asked about
+//! (`decision.rs`), what is known before is bound as a whole, and what is rarely there is asked about
 //! once.
 
 mod accounts;
