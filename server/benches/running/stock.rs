@@ -72,6 +72,9 @@ impl Stock {
             backup.line(&account);
         }
         let mut claim = self.claim.clone();
+        // Its mail may not have been struck off yet.
+        claim[2]["mail"] = json!("taken");
+        claim[2].as_object_mut().unwrap().remove("due_at");
         let expiry = expiry.unwrap_or_else(|| {
             let tomorrow = claim[2]["expires_at"]["$time"].as_str().unwrap();
             tomorrow.parse().unwrap()
