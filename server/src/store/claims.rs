@@ -295,14 +295,11 @@ impl Store {
                 mail,
                 is_code,
             });
-            let decision = decision
+            let ledger = ledger.with_mail(&rules.site, now);
+            Ok(decision
                 .spending(budgets, waits, Registered::Limited)
-                .put(claim_id, claim);
-            Ok(if rules.counts {
-                decision.put(ledger_id, ledger.with_mail(&rules.site, now))
-            } else {
-                decision
-            })
+                .put(claim_id, claim)
+                .put_if(rules.counts, ledger_id, ledger))
         })
         .await
     }
@@ -351,14 +348,11 @@ impl Store {
             claim.tries = Some(0);
             claim.due_at = Some(now);
             let decision = Decision::new(Renewed::Renewed(Box::new(claim.clone())));
-            let decision = decision
+            let ledger = ledger.with_mail(&ledger_rules.site, now);
+            Ok(decision
                 .spending(budgets, waits, Renewed::Limited)
-                .put(claim_id, claim);
-            Ok(if ledger_rules.counts {
-                decision.put(ledger_id, ledger.with_mail(&ledger_rules.site, now))
-            } else {
-                decision
-            })
+                .put(claim_id, claim)
+                .put_if(ledger_rules.counts, ledger_id, ledger))
         })
         .await
     }
@@ -441,22 +435,18 @@ impl Store {
             else {
                 return Ok(decision);
             };
-            let is_right = result == GuessResult::Verified;
-            let decision = if is_right {
-                decision
+            if result == GuessResult::Verified {
+                let ledger = ledger.with_right_code(&guess.mark, now);
+                return Ok(decision
                     .put(account_id, guess.account(&claim, now))
                     .delete(claim_id)
-            } else {
-                claim.attempts_left -= 1;
-                decision.put(claim_id, claim)
-            };
-            Ok(match (rules.counts, is_right) {
-                (false, _) => decision,
-                (true, true) => decision.put(ledger_id, ledger.with_right_code(&guess.mark, now)),
-                (true, false) => {
-                    decision.put(ledger_id, ledger.with_wrong_code(rules.wrong_codes, now))
-                }
-            })
+                    .put_if(rules.counts, ledger_id, ledger));
+            }
+            claim.attempts_left -= 1;
+            let ledger = ledger.with_wrong_code(rules.wrong_codes, now);
+            Ok(decision
+                .put(claim_id, claim)
+                .put_if(rules.counts, ledger_id, ledger))
         })
         .await
     }

@@ -163,6 +163,11 @@ impl<'a, T> Decision<'a, T> {
         self
     }
 
+    /// The same, where that is so.
+    pub(super) fn put_if(self, so: bool, record: &RecordId, row: impl SurrealValue) -> Self {
+        if so { self.put(record, row) } else { self }
+    }
+
     /// And the record is deleted.
     pub(super) fn delete(mut self, record: &RecordId) -> Self {
         self.gone.push(record.clone());

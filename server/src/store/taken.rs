@@ -11,7 +11,8 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use surrealdb::types::{Datetime, RecordId, SurrealValue, Value};
+use chrono::{DateTime, Utc};
+use surrealdb::types::{RecordId, SurrealValue, Value};
 use tokio::sync::oneshot;
 
 use super::accounts::account_id;
@@ -55,7 +56,7 @@ struct Waiting {
     written: oneshot::Sender<()>,
 }
 
-#[derive(Clone)]
+#[derive(Clone, SurrealValue)]
 struct TakenMail {
     claim: RecordId,
     account: RecordId,
@@ -64,19 +65,7 @@ struct TakenMail {
     told: bool,
     seed: String,
     delivery: i64,
-    code_ttl: chrono::Duration,
-}
-
-#[derive(SurrealValue)]
-struct TakenRow {
-    claim: RecordId,
-    account: RecordId,
-    ticket: String,
-    tries: i64,
-    told: bool,
-    seed: String,
-    delivery: i64,
-    code_expires_at: Datetime,
+    code_expires_at: DateTime<Utc>,
 }
 
 impl TakenMails {
@@ -127,7 +116,7 @@ impl Store {
             told,
             seed: claim.seed.clone(),
             delivery: claim.delivery,
-            code_ttl,
+            code_expires_at: self.clock.now() + code_ttl,
         };
         let (tell, written) = oneshot::channel();
         let is_first = self.taken.add(Waiting {
@@ -168,21 +157,7 @@ impl Store {
     }
 
     async fn write_taken(&self, mails: Vec<TakenMail>) -> Result<(), StoreError> {
-        let now = self.clock.now();
-        let rows: Vec<TakenRow> = mails
-            .into_iter()
-            .map(|mail| TakenRow {
-                claim: mail.claim,
-                account: mail.account,
-                ticket: mail.ticket,
-                tries: mail.tries,
-                told: mail.told,
-                seed: mail.seed,
-                delivery: mail.delivery,
-                code_expires_at: (now + mail.code_ttl).into(),
-            })
-            .collect();
-        self.run::<Value>(TAKEN, vars([("all", rows.into_value())]))
+        self.run::<Value>(TAKEN, vars([("all", mails.into_value())]))
             .await
             .map(drop)
     }
