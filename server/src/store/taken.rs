@@ -231,6 +231,22 @@ mod tests {
         assert!(store.outbox_is_empty().await.unwrap());
     }
 
+    /// Such as a database server does, long after it was asked, when it is back.
+    #[tokio::test]
+    async fn what_comes_late_does_not_have_a_settled_mail_owed_again() {
+        let (_folder, store, claims) = store(1).await;
+        let claim = &claims[0];
+        let mail = mail_of(claim);
+        let lease = chrono::Duration::seconds(8);
+        assert!(store.keep_lease(&mail, lease).await.unwrap());
+        store.mail_taken(&mail, claim, MINUTE, false).await.unwrap();
+        assert!(store.keep_lease(&mail, lease).await.unwrap(), "nobody's");
+        store.postpone_mail(&mail, lease).await.unwrap();
+        store.mail_refused(&mail, false).await.unwrap();
+        let settled = store.claim(&claim.id()).await.unwrap().unwrap();
+        assert_eq!((settled.mail.as_str(), settled.due_at), ("taken", None));
+    }
+
     #[tokio::test]
     async fn should_the_first_one_go_away_the_others_go_on() {
         let (_folder, store, claims) = store(2).await;
