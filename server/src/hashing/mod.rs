@@ -5,6 +5,7 @@
 //! The queue is bounded and fair: networks take turns, so one that sends a thousand passwords
 //! waits for itself. What cannot be hashed soon is refused at once rather than late.
 
+mod demand;
 mod phc;
 mod queue;
 mod recent;

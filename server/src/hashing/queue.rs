@@ -1,4 +1,8 @@
 //! The queue in front of the workers: bounded, and fair between client networks.
+//!
+//! A burst is taken in whole: the last one waits for two seconds at 15 ms a hash, and turning people
+//! away who come back at once would cost more than it earns. A flood, which does not end by being served,
+//! gets fewer places, so that whoever is let in is answered within a second.
 
 use std::collections::{HashMap, VecDeque};
 use std::mem;
@@ -8,18 +12,29 @@ use std::time::{Duration, Instant};
 use latchkey_app::domain::Password;
 use tokio::sync::oneshot;
 
+use super::demand::Demand;
 use super::{HashSettings, HashingError};
 use crate::network::{ClientNetwork, Site};
 
-/// Who waits longer than this has probably gone: their place is better used for somebody else.
-pub(super) const MAX_WAIT: Duration = Duration::from_secs(2);
+/// Who waits longer than this has probably gone: their place is better used for somebody else. More
+/// than what the last one of a burst should have to wait.
+pub(super) const MAX_WAIT: Duration = Duration::from_secs(6);
 
-/// Places for each worker: who takes the last one waits for about 0.5 s at 15 ms a hash, and gets an
-/// answer within a second.
-const MOST_PLACES: usize = 32;
+/// When whoever was turned away is to come back.
+const COME_BACK_AFTER: Duration = Duration::from_secs(2);
 
-/// Where hashes are slow there are fewer places: all that wait are hashed within this.
-const LONGEST_QUEUE: Duration = Duration::from_secs(1);
+/// Places for a burst, whatever the number of workers: what waits takes memory.
+const PLACES_FOR_BURST: usize = 256;
+
+/// Places for each worker in a flood, and for a burst where that is more: who takes the last one waits
+/// for about 0.5 s at 15 ms a hash, and gets an answer within a second.
+const PLACES_IN_FLOOD: usize = 32;
+
+/// Where hashes are slow there are fewer places: a burst is hashed within this.
+const LONGEST_BURST: Duration = Duration::from_secs(4);
+
+/// The same in a flood.
+const LONGEST_FLOOD: Duration = Duration::from_secs(1);
 
 /// Places for each worker, however slow hashes are.
 const LEAST_PLACES: usize = 2;
@@ -73,6 +88,7 @@ struct Waiting {
     held: Vec<Finished>,
     /// What a hash takes, of late.
     takes: Duration,
+    demand: Demand,
     closed: bool,
 }
 
@@ -92,6 +108,7 @@ impl Queue {
                 count: 0,
                 held: Vec::new(),
                 takes: FIRST_HASH,
+                demand: Demand::new(Instant::now()),
                 closed: false,
             }),
             filled: Condvar::new(),
@@ -101,11 +118,16 @@ impl Queue {
 
     /// How many may wait.
     fn places(&self, waiting: &Waiting) -> usize {
-        let each =
-            LONGEST_QUEUE.as_nanos() * self.workers as u128 / waiting.takes.as_nanos().max(1);
-        usize::try_from(each)
+        let in_flood = PLACES_IN_FLOOD * self.workers;
+        let (longest, most) = if waiting.demand.is_flood() {
+            (LONGEST_FLOOD, in_flood)
+        } else {
+            (LONGEST_BURST, in_flood.max(PLACES_FOR_BURST))
+        };
+        let hashed = longest.as_nanos() * self.workers as u128 / waiting.takes.as_nanos().max(1);
+        usize::try_from(hashed)
             .unwrap_or(usize::MAX)
-            .clamp(LEAST_PLACES * self.workers, MOST_PLACES * self.workers)
+            .clamp(LEAST_PLACES * self.workers, most)
     }
 
     /// Whether [`Self::push`] would find a place now.
@@ -130,7 +152,10 @@ impl Queue {
     pub(super) fn push(&self, network: ClientNetwork, job: Job) -> Result<(), HashingError> {
         let site = network.site();
         let mut waiting = self.lock();
-        if waiting.count >= self.places(&waiting) {
+        let count = waiting.count;
+        waiting.demand.came(count, Instant::now());
+        if count >= self.places(&waiting) {
+            waiting.demand.overflowed();
             waiting.make_room(site)?;
         }
         waiting.count += 1;
@@ -222,13 +247,14 @@ impl Waiting {
             self.turns.push_back(site);
         }
         self.count -= usize::from(job.is_some());
+        self.demand.left(self.count, Instant::now());
         job
     }
 }
 
 pub(super) fn busy() -> HashingError {
     HashingError::Busy {
-        retry_after: MAX_WAIT,
+        retry_after: COME_BACK_AFTER,
     }
 }
 
@@ -263,7 +289,7 @@ mod tests {
     /// One worker's, with so many places.
     fn queue(places: u32) -> Queue {
         let queue = Queue::new(1);
-        queue.lock().takes = LONGEST_QUEUE / places;
+        queue.lock().takes = LONGEST_BURST / places;
         queue
     }
 
@@ -325,11 +351,11 @@ mod tests {
                 queue.finish(finished("$hash").0, took);
             }
         };
-        assert_eq!(places(), 64, "before the first hash");
+        assert_eq!(places(), 256, "before the first hash");
         hashes(Duration::from_micros(20));
-        assert_eq!(places(), 64, "memory is bounded");
+        assert_eq!(places(), 256, "memory is bounded");
         hashes(Duration::from_micros(49_900));
-        assert_eq!(places(), 40);
+        assert_eq!(places(), 160);
         hashes(Duration::from_secs(5));
         assert_eq!(places(), 4, "and each worker has its next");
         let (finished, _answered) = finished("");
@@ -339,6 +365,38 @@ mod tests {
         };
         queue.finish(too_late, Duration::ZERO);
         assert_eq!(places(), 4, "what was not hashed took no time");
+    }
+
+    #[test]
+    fn a_flood_finds_fewer_places_until_nobody_waits() {
+        let queue = Queue::new(2);
+        let hashes = |took: Duration| {
+            for _ in 0..100 {
+                queue.finish(finished("$hash").0, took);
+            }
+        };
+        hashes(Duration::from_micros(20));
+        let mut receivers = Vec::new();
+        let mut come = || {
+            let (job, receiver) = job("a");
+            receivers.push(receiver);
+            queue.push(network(1), job)
+        };
+        for _ in 0..PLACES_FOR_BURST {
+            come().unwrap();
+        }
+        assert!(come().is_err(), "and it is a flood from here on");
+        for _ in 0..PLACES_FOR_BURST - 64 {
+            assert!(!queue.admits(network(1)) && come().is_err());
+            next(&queue).unwrap();
+        }
+        assert!(come().is_err());
+        next(&queue).unwrap();
+        come().unwrap();
+        hashes(Duration::from_micros(49_900));
+        assert_eq!(queue.places(&queue.lock()), 40);
+        while next(&queue).is_some() {}
+        assert_eq!(queue.places(&queue.lock()), 160, "it is over");
     }
 
     #[test]
