@@ -1,9 +1,10 @@
-//! How much of what hashing allows is left to people: throughput, latency, overload, memory.
+//! How much of what hashing allows is left to people: throughput, latency, overload, memory; and what
+//! the server needs beside hashing.
 //!
 //! `make bench` runs it in release, with everything in one run on one machine, driver and relay
 //! included; so ratios hold where absolute figures do not. docs/PERFORMANCE.md says how to read it.
 //!
-//! `--part throughput|latency|overload|pages` runs one part, `--seconds N` changes how long
+//! `--part throughput|latency|overload|pages|cost` runs one part, `--seconds N` changes how long
 //! each measurement takes, `--json FILE` also writes every figure there.
 
 // A benchmark that cannot go on says so by a panic.
@@ -61,6 +62,9 @@ async fn main() {
     }
     if wanted("pages") {
         bench.pages().await;
+    }
+    if wanted("cost") {
+        bench.cost().await;
     }
     bench.figures.save();
 }
@@ -313,6 +317,33 @@ impl Bench {
         self.figures
             .add("a bare axum's hello over TLS, a second", mean(&hellos));
         self.figures.add("ratio", mean(&pages) / mean(&hellos));
+    }
+
+    /// By the processor's clock, which wanders less than the one on the wall. Everything but hashing.
+    #[expect(clippy::cast_precision_loss, reason = "counts of a benchmark")]
+    async fn cost(&mut self) {
+        self.figures
+            .title("Processor time of the server alone, with the cheapest hash");
+        let cheapest = ["hash.memory_kib=8", "hash.iterations=1"];
+        for (name, deed) in [
+            ("a sign-up", Deed::SignUp),
+            ("verified over the API", Deed::Verified),
+            ("verified over the pages", Deed::VerifiedByPages),
+        ] {
+            let (mut server, _relay, crowd) =
+                self.server(&format!("cost of {name}"), "off", &cheapest);
+            for clients in [1, 16] {
+                let before = server.processor_time();
+                let duration = self.slice();
+                let deeds = closed_loop(&crowd, deed, clients, Patience::Nought, duration).await;
+                let took = milliseconds(server.processor_time() - before);
+                self.figures.add(
+                    &format!("{name}, {clients} at once, ms"),
+                    took / deeds.times.len() as f64,
+                );
+            }
+            server.stop();
+        }
     }
 }
 
