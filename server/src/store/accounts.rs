@@ -31,12 +31,7 @@ impl Store {
     /// # Errors
     /// When the store fails.
     pub async fn account(&self, address: &str) -> Result<Option<Account>, StoreError> {
-        const ACCOUNT: &str = "{ RETURN (SELECT * FROM ONLY $account) }";
-        self.run(
-            ACCOUNT,
-            vars([("account", account_id(address).into_value())]),
-        )
-        .await
+        self.row(account_id(address)).await
     }
 
     /// Replaces an account's hash, unless somebody else has done so.

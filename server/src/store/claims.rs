@@ -223,8 +223,6 @@ pub enum GuessResult {
 /// Its mail goes with it, unless it is under way.
 const WITHDRAW: &str = "{ DELETE $claim; RETURN NONE }";
 
-const CLAIM: &str = "{ RETURN (SELECT * FROM ONLY $claim) }";
-
 const CANDIDATES: &str = "{ RETURN {
     account: (SELECT * FROM ONLY $account),
     claims: (SELECT * FROM $claims WHERE expires_at > $now)
@@ -372,8 +370,7 @@ impl Store {
     /// # Errors
     /// When the store fails.
     pub async fn claim(&self, id: &ClaimId) -> Result<Option<Claim>, StoreError> {
-        let record = vars([("claim", id.claim().into_value())]);
-        let claim: Option<Claim> = self.run(CLAIM, record).await?;
+        let claim: Option<Claim> = self.row(id.claim()).await?;
         let now = self.clock.now();
         Ok(claim.filter(|claim| claim.expires_at > now))
     }
@@ -423,7 +420,7 @@ impl Store {
             rules.record(),
         ];
         let [claim_id, account_id, ledger_id] = &records;
-        self.decide(&records, |found| {
+        let guessed = self.decide(&records, |found| {
             let claim: Option<Claim> = found.row(claim_id)?;
             let claim = claim.filter(|claim| claim.expires_at > now);
             let account: Option<Account> = found.row(account_id)?;
@@ -447,8 +444,12 @@ impl Store {
             Ok(decision
                 .put(claim_id, claim)
                 .put_if(rules.counts, ledger_id, ledger))
-        })
-        .await
+        });
+        let result = guessed.await?;
+        if result == GuessResult::Verified {
+            self.taken.settle(claim_id);
+        }
+        Ok(result)
     }
 }
 

@@ -5,57 +5,16 @@
 //! evaluating them in SurrealQL cost it more than reading and writing together
 //! (docs/PERFORMANCE.md).
 
-use surrealdb::types::{Object, RecordId, SurrealValue, Value, Variables};
+use std::mem;
 
-use super::budgets::{
-    Budget, Limited, Wait, budget_waits, end_if_limited, refund_budgets, spend_budgets, to_spend,
-    wanted,
-};
-use super::{MAX_TRIES, Pause, Store, StoreError, vars};
+use chrono::{DateTime, Utc};
+use surrealdb::types::{Object, RecordId, SurrealValue, Value};
 
-const FIND: &str = "{ RETURN (SELECT * FROM $records) }";
-
-/// Two transactions that read the same may both come through, if they write to different records.
-/// Who must not slip through beside another writes to what the other does.
-macro_rules! end_if_changed {
-    () => {
-        "
-    IF (SELECT * FROM $records) != $found { RETURN { changed: true } };"
-    };
-}
-
-/// What exists is known: to have the engine find out costs it a first try that fails.
-macro_rules! write_rows {
-    () => {
-        "
-    FOR $row IN $made { CREATE $row.id CONTENT $row.content RETURN NONE };
-    FOR $row IN $rewritten { UPDATE $row.id CONTENT $row.content RETURN NONE };
-    DELETE $gone;
-    RETURN { changed: false }
-}"
-    };
-}
-
-const WRITE: &str = concat!("{", end_if_changed!(), write_rows!());
-
-const SPEND_AND_WRITE: &str = concat!(
-    "{",
-    end_if_changed!(),
-    budget_waits!(),
-    end_if_limited!(),
-    spend_budgets!(),
-    write_rows!()
-);
-
-const LOOK_AND_WRITE: &str = concat!(
-    "{",
-    end_if_changed!(),
-    budget_waits!(),
-    end_if_limited!(),
-    write_rows!()
-);
-
-const REFUND_AND_WRITE: &str = concat!("{", end_if_changed!(), refund_budgets!(), write_rows!());
+use super::budgets::{Budget, Limited, Wait};
+use super::reader::id_of;
+use super::statements::{MAX_TRIES, Pause};
+use super::writer::{Bill, Payment, Row, Writing, Written};
+use super::{Store, StoreError};
 
 /// What records said at one moment.
 pub(super) struct Found {
@@ -65,9 +24,7 @@ pub(super) struct Found {
 
 impl Found {
     fn object(&self, record: &RecordId) -> Option<&Object> {
-        self.rows
-            .iter()
-            .find(|row| matches!(row.get("id"), Some(Value::RecordId(id)) if id == record))
+        self.rows.iter().find(|row| id_of(row) == Some(record))
     }
 
     /// Whether there was such a record.
@@ -86,35 +43,24 @@ impl Found {
     }
 }
 
-/// What a decision costs.
-enum Price<'a, T> {
-    Nothing,
-    /// Spent, or nothing is written at all and this is the outcome.
-    Spent(Bill<'a>, fn(Limited) -> T),
-    /// Must be there, and is not spent.
-    Looked(Bill<'a>, fn(Limited) -> T),
-    /// Was spent before and comes back.
-    Refunded(&'a [Budget]),
-}
-
-/// Budgets, and what else must be waited for.
-struct Bill<'a> {
-    budgets: &'a [Budget],
-    waits: Vec<Wait>,
-}
-
-impl Bill<'_> {
-    fn is_nothing(&self) -> bool {
-        self.budgets.is_empty() && self.waits.is_empty()
-    }
-}
-
 /// What was decided.
 pub(super) struct Decision<'a, T> {
     outcome: T,
-    price: Price<'a, T>,
-    put: Vec<(RecordId, Value)>,
+    price: Price<'a>,
+    /// The outcome where the price cannot be paid.
+    or: Option<fn(Limited) -> T>,
+    put: Vec<Row>,
     gone: Vec<RecordId>,
+}
+
+/// What it costs.
+enum Price<'a> {
+    Nothing,
+    Spent(&'a [Budget], Vec<Wait>),
+    /// Must be there, and is not spent.
+    Looked(&'a [Budget], Vec<Wait>),
+    /// Was spent before and comes back.
+    Refunded(&'a [Budget]),
 }
 
 impl<'a, T> Decision<'a, T> {
@@ -123,6 +69,7 @@ impl<'a, T> Decision<'a, T> {
         Self {
             outcome,
             price: Price::Nothing,
+            or: None,
             put: Vec::new(),
             gone: Vec::new(),
         }
@@ -136,7 +83,8 @@ impl<'a, T> Decision<'a, T> {
         waits: Vec<Wait>,
         or: fn(Limited) -> T,
     ) -> Self {
-        self.price = Price::Spent(Bill { budgets, waits }, or);
+        self.price = Price::Spent(budgets, waits);
+        self.or = Some(or);
         self
     }
 
@@ -147,7 +95,8 @@ impl<'a, T> Decision<'a, T> {
         waits: Vec<Wait>,
         or: fn(Limited) -> T,
     ) -> Self {
-        self.price = Price::Looked(Bill { budgets, waits }, or);
+        self.price = Price::Looked(budgets, waits);
+        self.or = Some(or);
         self
     }
 
@@ -159,7 +108,7 @@ impl<'a, T> Decision<'a, T> {
 
     /// And the record, one of those that were asked for, becomes this.
     pub(super) fn put(mut self, record: &RecordId, row: impl SurrealValue) -> Self {
-        self.put.push((record.clone(), row.into_value()));
+        self.put.push(Row::new(record.clone(), row));
         self
     }
 
@@ -174,27 +123,31 @@ impl<'a, T> Decision<'a, T> {
         self
     }
 
-    /// The statement that carries it out, unless there is nothing to do.
-    fn statement(&self) -> Option<&'static str> {
-        match &self.price {
-            Price::Spent(bill, _) if !bill.is_nothing() => Some(SPEND_AND_WRITE),
-            Price::Looked(bill, _) if !bill.is_nothing() => Some(LOOK_AND_WRITE),
-            Price::Refunded(budgets) if !budgets.is_empty() => Some(REFUND_AND_WRITE),
-            _ => (!self.put.is_empty() || !self.gone.is_empty()).then_some(WRITE),
+    /// What has to be written for it, provided that what was found is there still.
+    fn writing(&mut self, found: Found, now: DateTime<Utc>) -> Writing {
+        let bill = |budgets: &[Budget], waits| Bill {
+            budgets: budgets.to_vec(),
+            waits,
+            now,
+        };
+        let payment = match mem::replace(&mut self.price, Price::Nothing) {
+            Price::Nothing => Payment::Nothing,
+            Price::Spent(budgets, waits) => Payment::Spend(bill(budgets, waits)),
+            Price::Looked(budgets, waits) => Payment::Look(bill(budgets, waits)),
+            Price::Refunded(budgets) => Payment::Refund(budgets.to_vec()),
+        };
+        let (rewritten, made) = mem::take(&mut self.put)
+            .into_iter()
+            .partition(|row| found.has(&row.id));
+        Writing {
+            records: found.records,
+            found: found.rows,
+            made,
+            rewritten,
+            gone: mem::take(&mut self.gone),
+            payment,
         }
     }
-}
-
-#[derive(SurrealValue)]
-struct Row {
-    id: RecordId,
-    content: Value,
-}
-
-#[derive(SurrealValue)]
-struct WrittenRow {
-    changed: Option<bool>,
-    limited: Option<Wait>,
 }
 
 impl Store {
@@ -212,56 +165,25 @@ impl Store {
         let mut pause = Pause::default();
         for _ in 0..MAX_TRIES {
             let found = self.find(records).await?;
-            let decision = judge(&found)?;
-            let Some(statement) = decision.statement() else {
+            let mut decision = judge(&found)?;
+            let writing = decision.writing(found, self.clock.now());
+            if writing.is_nothing() {
                 return Ok(decision.outcome);
-            };
-            let variables = self.variables(found, &decision);
-            let written: WrittenRow = self.run(statement, variables).await?;
-            match (written.limited, decision.price) {
-                (Some(wait), Price::Spent(_, or) | Price::Looked(_, or)) => {
-                    return Ok(or(wait.limited()?));
-                }
-                _ if written.changed.unwrap_or(false) => pause.wait().await,
-                _ => return Ok(decision.outcome),
+            }
+            match (self.writer.write(writing).await?, decision.or) {
+                (Written::Limited(limited), Some(or)) => return Ok(or(limited)),
+                (Written::Changed, _) => pause.wait().await,
+                (Written::Limited(_), None) | (Written::All, _) => return Ok(decision.outcome),
             }
         }
         Err(StoreError::Contended)
     }
 
     async fn find(&self, records: &[RecordId]) -> Result<Found, StoreError> {
-        let rows = vars([("records", records.to_vec().into_value())]);
         Ok(Found {
             records: records.to_vec(),
-            rows: self.run(FIND, rows).await?,
+            rows: self.reader.find(records.to_vec()).await?,
         })
-    }
-
-    fn variables<T>(&self, found: Found, decision: &Decision<'_, T>) -> Variables {
-        let (rewritten, made): (Vec<_>, Vec<_>) = decision
-            .put
-            .iter()
-            .map(|(id, content)| Row {
-                id: id.clone(),
-                content: content.clone(),
-            })
-            .partition(|row| found.has(&row.id));
-        let mut variables = vars([
-            ("records", found.records.into_value()),
-            ("found", found.rows.into_value()),
-            ("made", made.into_value()),
-            ("rewritten", rewritten.into_value()),
-            ("gone", decision.gone.clone().into_value()),
-        ]);
-        match &decision.price {
-            Price::Nothing => {}
-            Price::Spent(bill, _) | Price::Looked(bill, _) => {
-                let waits = bill.waits.clone();
-                variables.extend(vars(to_spend(bill.budgets, waits, self.clock.now())));
-            }
-            Price::Refunded(budgets) => variables.extend(vars([("budgets", wanted(budgets))])),
-        }
-        variables
     }
 }
 
@@ -325,21 +247,19 @@ mod tests {
         let store = Store::open(&DatabaseConfig::default(), folder.path(), clock).await;
         let store = store.unwrap();
         let record = record();
+        let records = std::slice::from_ref(&record);
         for number in 1..3 {
-            let found = store.find(std::slice::from_ref(&record)).await.unwrap();
+            let found = store.find(records).await.unwrap();
+            let again = store.find(records).await.unwrap();
             let at = DateTime::from_timestamp(number, 0).unwrap();
-            let overtaken = Decision::new(()).put(&record, Probe { at });
-            let late = Decision::new(()).delete(&record);
-            for (decision, changed) in [(overtaken, false), (late, true)] {
-                let found = Found {
-                    records: found.records.clone(),
-                    rows: found.rows.clone(),
-                };
-                let variables = store.variables(found, &decision);
-                let written: WrittenRow = store.run(WRITE, variables).await.unwrap();
-                assert_eq!(written.changed, Some(changed));
-            }
-            let found = store.find(std::slice::from_ref(&record)).await.unwrap();
+            let mut overtaking = Decision::new(()).put(&record, Probe { at });
+            let mut late = Decision::new(()).delete(&record);
+            let now = store.clock.now();
+            let written = store.writer.write(overtaking.writing(found, now)).await;
+            assert!(matches!(written, Ok(Written::All)));
+            let written = store.writer.write(late.writing(again, now)).await;
+            assert!(matches!(written, Ok(Written::Changed)));
+            let found = store.find(records).await.unwrap();
             let kept: Probe = found.row(&record).unwrap().unwrap();
             assert_eq!(kept.at, at);
         }

@@ -18,7 +18,8 @@ use surrealdb::opt::auth::Root;
 use surrealdb::opt::capabilities::{Capabilities, PlannerStrategy};
 use tokio::sync::{Notify, RwLock, RwLockReadGuard, watch};
 
-use super::{StoreError, is_conflict, log_tail};
+use super::statements::is_conflict;
+use super::{StoreError, log_tail};
 use crate::config::DatabaseConfig;
 use crate::entropy::jitter;
 

@@ -17,38 +17,40 @@ mod engine;
 mod fingerprint;
 mod hash_parameters;
 mod ledger;
+mod line;
 mod log_tail;
 mod one_address;
 mod outbox;
+mod reader;
 mod restore;
 mod rows;
 mod schema;
 mod sessions;
 mod shown;
 mod snapshot;
+mod statements;
 mod sweep;
 mod taken;
 mod turns;
 mod viewer;
+mod writer;
 
 use std::path::Path;
-use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
 
-use surrealdb::types::{
-    AlreadyExistsError, QueryError, RecordId, RecordIdKey, SurrealValue, Value, Variables,
-};
+use surrealdb::types::{AlreadyExistsError, RecordId, RecordIdKey, SurrealValue, Value, Variables};
 use thiserror::Error;
-use tokio::sync::Semaphore;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::clock::SharedClock;
 use crate::config::DatabaseConfig;
-use crate::entropy::jitter;
 use engine::Engine;
+use line::Line;
+use reader::Reader;
+use statements::{PROBE, Statements, without_addresses};
 use taken::TakenMails;
 use turns::Turns;
+use writer::Writer;
 
 pub use accounts::Account;
 pub use budgets::{Budget, BudgetKind, Limited};
@@ -67,23 +69,6 @@ pub use viewer::{Viewer, ViewerError};
 
 /// The hexadecimal digits of a claim's handle.
 pub const HANDLE_DIGITS: usize = 16;
-
-/// How often a statement is tried when other transactions keep getting in its way.
-const MAX_TRIES: u32 = 40;
-
-/// How long one try may take. The embedded engine draws the ids of an index from a sequence, and
-/// tries that without end when the disk takes no writes.
-const ANSWER: Duration = Duration::from_secs(10);
-
-/// How long a try takes at most without anybody asking whether the engine still takes writes.
-const SUSPICIOUS: Duration = Duration::from_secs(1);
-
-/// Writes, and needs no index for it.
-const PROBE: &str = "{ UPSERT ONLY probe:ready SET at = $now; RETURN NONE }";
-
-/// How many statements run at the same time. Each takes some hundred KiB while it runs: a crowd
-/// that has waited together for the engine must not come down on memory together.
-const STATEMENTS: usize = 64;
 
 /// Names one claim: the canonical address, and what tells its claims apart.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -109,7 +94,7 @@ impl ClaimId {
 }
 
 /// What a store can answer instead of a result.
-#[derive(Debug, Error)]
+#[derive(Clone, Debug, Error)]
 pub enum StoreError {
     /// Other transactions got in the way each time; nothing was changed.
     #[error("the store is too busy: other transactions kept getting in the way")]
@@ -140,7 +125,9 @@ impl From<surrealdb::Error> for StoreError {
 pub struct Store {
     engine: Arc<Engine>,
     clock: SharedClock,
-    statements: Semaphore,
+    statements: Arc<Statements>,
+    reader: Arc<Line<Reader>>,
+    writer: Arc<Line<Writer>>,
     turns: Turns,
     taken: TakenMails,
     /// Makes the connection to a server anew when it breaks.
@@ -174,13 +161,23 @@ impl Store {
             .is_server()
             .then(|| AbortOnDropHandle::new(tokio::spawn(engine.clone().keep_connected())));
         Ok(Self {
+            keeper,
+            ..Self::over(engine, clock)
+        })
+    }
+
+    fn over(engine: Arc<Engine>, clock: SharedClock) -> Self {
+        let statements = Arc::new(Statements::new(engine.clone(), clock.clone()));
+        Self {
             engine,
             clock,
-            statements: Semaphore::new(STATEMENTS),
+            reader: Reader::new(statements.clone()),
+            writer: Writer::new(statements.clone()),
+            statements,
             turns: Turns::new(),
             taken: TakenMails::default(),
-            keeper,
-        })
+            keeper: None,
+        }
     }
 
     /// Resolves with the reason once the embedded engine has failed to write, and is given up.
@@ -208,14 +205,7 @@ impl Store {
     /// Another instance over the same database, as far as one process can have two.
     #[cfg(test)]
     pub fn beside(&self) -> Self {
-        Self {
-            engine: self.engine.clone(),
-            clock: self.clock.clone(),
-            statements: Semaphore::new(STATEMENTS),
-            turns: Turns::new(),
-            taken: TakenMails::default(),
-            keeper: None,
-        }
+        Self::over(self.engine.clone(), self.clock.clone())
     }
 
     /// Closes the store, once running statements have ended.
@@ -257,124 +247,17 @@ impl Store {
         block: &'static str,
         variables: Variables,
     ) -> Result<T, StoreError> {
-        let mut pause = Pause::default();
-        for _ in 0..MAX_TRIES {
-            match self.run_watched(block, variables.clone()).await {
-                Err(Tried::Conflict) => pause.wait().await,
-                Err(Tried::Failed(error)) => return Err(error),
-                Ok(result) => return Ok(result),
-            }
-        }
-        Err(StoreError::Contended)
+        self.statements.run(block, variables).await
     }
 
-    /// One try. The embedded engine does not always say that the disk takes no writes: some of its
-    /// statements then never end. So one that takes long has it asked by one that fails.
-    async fn run_watched<T: SurrealValue>(
-        &self,
-        block: &'static str,
-        variables: Variables,
-    ) -> Result<T, Tried> {
-        // Never closed, so the permit is always there in the end. Waiting for one says nothing about
-        // the engine, and asking it must need none.
-        let _permit = self.statements.acquire().await;
-        let mut outcome = pin!(self.run_once(block, variables));
-        let mut waited = Duration::ZERO;
-        while waited < ANSWER {
-            match tokio::time::timeout(SUSPICIOUS, &mut outcome).await {
-                Ok(outcome) => return outcome,
-                Err(_) if self.engine.is_embedded() => {
-                    let now = vars([("now", self.clock.now().into_value())]);
-                    let probe = self.run_once::<Value>(PROBE, now);
-                    // Whether it is lost is seen to where it fails.
-                    let _ = tokio::time::timeout(SUSPICIOUS, probe).await;
-                    if let Some(reason) = self.engine.loss() {
-                        return Err(Tried::Failed(StoreError::Failed(reason)));
-                    }
-                    waited += SUSPICIOUS;
-                }
-                Err(_) => {}
-            }
-            waited += SUSPICIOUS;
-        }
-        let words = "it did not answer in time".to_owned();
-        Err(Tried::Failed(StoreError::Failed(words)))
+    /// One record, if it is there.
+    async fn row<T: SurrealValue>(&self, record: RecordId) -> Result<Option<T>, StoreError> {
+        let rows = self.reader.find(vec![record]).await?;
+        let row = rows.into_iter().next();
+        Ok(row
+            .map(|row| T::from_value(Value::Object(row)))
+            .transpose()?)
     }
-
-    async fn run_once<T: SurrealValue>(
-        &self,
-        block: &'static str,
-        variables: Variables,
-    ) -> Result<T, Tried> {
-        let database = self.engine.database().await.map_err(Tried::Failed)?;
-        let outcome = async {
-            let mut response = database.query(block).bind(variables).await?;
-            response.take::<Value>(0)
-        };
-        let outcome = tokio::select! {
-            outcome = outcome => outcome,
-            reason = self.engine.unreachable() => {
-                return Err(Tried::Failed(StoreError::Unreachable(reason)));
-            }
-        };
-        let value = outcome.map_err(|error| {
-            if is_conflict(&error) {
-                return Tried::Conflict;
-            }
-            if error.is_connection() {
-                self.engine.suspect();
-            }
-            let is_lost = self.engine.is_embedded() && is_failed_commit(&error);
-            let error = StoreError::from(error);
-            if is_lost {
-                self.engine.lose(error.to_string());
-            }
-            Tried::Failed(error)
-        })?;
-        T::from_value(value).map_err(|error| Tried::Failed(error.into()))
-    }
-}
-
-/// The time between two tries, longer each time.
-struct Pause(Duration);
-
-impl Default for Pause {
-    fn default() -> Self {
-        Self(Duration::from_micros(500))
-    }
-}
-
-impl Pause {
-    async fn wait(&mut self) {
-        tokio::time::sleep(self.0.mul_f64(jitter(0.5))).await;
-        self.0 = (self.0 * 2).min(Duration::from_millis(50));
-    }
-}
-
-/// Why a try came to nothing.
-enum Tried {
-    /// Another transaction got in its way.
-    Conflict,
-    Failed(StoreError),
-}
-
-/// The engine's words can hold a record's id, which holds an address, which no log may.
-fn without_addresses(words: &str) -> String {
-    words
-        .split_whitespace()
-        .map(|word| if word.contains('@') { "…" } else { word })
-        .collect::<Vec<_>>()
-        .join(" ")
-}
-
-fn is_conflict(error: &surrealdb::Error) -> bool {
-    matches!(error.query_details(), Some(QueryError::TransactionConflict))
-}
-
-/// Whether the engine could not commit what the statement had done. A fault of the statement
-/// itself, or of the engine while it reads, is of another kind.
-fn is_failed_commit(error: &surrealdb::Error) -> bool {
-    matches!(error.query_details(), Some(QueryError::NotExecuted))
 }
 
 fn vars<const N: usize>(pairs: [(&'static str, Value); N]) -> Variables {
@@ -388,14 +271,6 @@ fn vars<const N: usize>(pairs: [(&'static str, Value); N]) -> Variables {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn what_the_engine_says_is_told_without_addresses() {
-        assert_eq!(
-            without_addresses("Record `account:⟨foo@bar.com⟩` already exists"),
-            "Record … already exists"
-        );
-    }
 
     #[tokio::test]
     async fn a_statement_that_is_at_fault_does_not_lose_the_store() {
@@ -464,21 +339,6 @@ mod tests {
             assert!(plan.contains("Iterate Index"), "{walk}: {plan}");
             assert!(plan.contains("CancelOnLimit"), "{walk}: {plan}");
         }
-    }
-
-    #[tokio::test]
-    async fn whoever_waits_for_a_turn_is_not_told_that_the_engine_is_silent() {
-        let folder = tempfile::tempdir().unwrap();
-        let clock = Arc::new(crate::clock::SystemClock);
-        let store = Store::open(&DatabaseConfig::default(), folder.path(), clock).await;
-        let store = store.unwrap();
-        let all = u32::try_from(STATEMENTS).unwrap();
-        let turns = store.statements.acquire_many(all).await.unwrap();
-        let (outcome, ()) = tokio::join!(store.probe(), async {
-            tokio::time::sleep(ANSWER + SUSPICIOUS).await;
-            drop(turns);
-        });
-        outcome.unwrap();
     }
 
     #[tokio::test(flavor = "multi_thread")]

@@ -14,6 +14,7 @@ use tower_sessions::session::{self, Id, Record};
 use tower_sessions::session_store::{Error, Result};
 use tower_sessions::{Session, SessionStore};
 
+use super::writer::{Row, Writing};
 use super::{Store, StoreError, vars};
 use crate::secret_key::hex;
 
@@ -30,26 +31,10 @@ struct SessionRow {
     expires_at: DateTime<Utc>,
 }
 
-/// Fails when the id is taken.
-const CREATE: &str = "{
-    CREATE $record SET state = $state, expires_at = $expires_at RETURN NONE;
-    RETURN NONE
-}";
-
-/// The one comes and the other goes, or stays for a while with what `$lingering` says, together or
-/// not at all.
-const REPLACE: &str = "{
-    CREATE $record SET state = $state, expires_at = $expires_at RETURN NONE;
-    IF $lingering = NONE { DELETE $replaced } ELSE { UPDATE $replaced CONTENT $lingering RETURN NONE };
-    RETURN NONE
-}";
-
 const SAVE: &str = "{
     UPSERT ONLY $record SET state = $state, expires_at = $expires_at;
     RETURN NONE
 }";
-
-const LOAD: &str = "{ RETURN (SELECT * FROM ONLY $record) }";
 
 const DELETE: &str = "{ DELETE $record; RETURN NONE }";
 
@@ -108,25 +93,42 @@ impl SessionRecords {
 #[async_trait]
 impl SessionStore for SessionRecords {
     async fn create(&self, record: &mut Record) -> Result<()> {
-        let Some(replaced) = record.data.remove(REPLACES) else {
-            return self.run(CREATE, variables(record)?).await;
-        };
-        let replaced: Replaced =
-            serde_json::from_value(replaced).map_err(|e| Error::Decode(e.to_string()))?;
-        let id = Id::from_str(&replaced.id).map_err(|e| Error::Decode(e.to_string()))?;
-        let mut variables = variables(record)?;
-        variables.insert("replaced", session_id(&id));
-        variables.insert("lingering", replaced.lingering);
-        self.run(REPLACE, variables).await
+        let mut writing = Writing::default();
+        if let Some(replaced) = record.data.remove(REPLACES) {
+            let replaced: Replaced =
+                serde_json::from_value(replaced).map_err(|e| Error::Decode(e.to_string()))?;
+            let id = Id::from_str(&replaced.id).map_err(|e| Error::Decode(e.to_string()))?;
+            // The one comes and the other goes, or stays for a while with what it may still know,
+            // together or not at all.
+            match replaced.lingering {
+                None => writing.gone.push(session_id(&id)),
+                Some(lingering) => writing.rewritten.push(Row::new(session_id(&id), lingering)),
+            }
+        }
+        // Fails when the id is taken.
+        writing
+            .made
+            .push(Row::new(session_id(&record.id), row(record)?));
+        self.0
+            .writer
+            .write(writing)
+            .await
+            .map(drop)
+            .map_err(backend)
     }
 
     async fn save(&self, record: &Record) -> Result<()> {
-        self.run(SAVE, variables(record)?).await
+        let row = row(record)?;
+        let variables = vars([
+            ("record", session_id(&record.id).into_value()),
+            ("state", row.state.into_value()),
+            ("expires_at", row.expires_at.into_value()),
+        ]);
+        self.run(SAVE, variables).await
     }
 
     async fn load(&self, id: &Id) -> Result<Option<Record>> {
-        let record = vars([("record", session_id(id).into_value())]);
-        let row: Option<SessionRow> = self.0.run(LOAD, record).await.map_err(backend)?;
+        let row: Option<SessionRow> = self.0.row(session_id(id)).await.map_err(backend)?;
         let now = self.0.clock.now();
         let row = row.filter(|row| row.expires_at > now);
         row.map(|row| {
@@ -155,15 +157,6 @@ fn row(record: &Record) -> Result<SessionRow> {
         expires_at: from_time(record.expiry_date)
             .ok_or_else(|| Error::Encode("the expiry date is out of range".to_owned()))?,
     })
-}
-
-fn variables(record: &Record) -> Result<Variables> {
-    let row = row(record)?;
-    Ok(vars([
-        ("record", session_id(&record.id).into_value()),
-        ("state", row.state.into_value()),
-        ("expires_at", row.expires_at.into_value()),
-    ]))
 }
 
 impl fmt::Debug for SessionRecords {

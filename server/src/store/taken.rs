@@ -2,8 +2,8 @@
 //!
 //! Nobody waits for it but the page that says where the mail is, and a transaction costs the engine
 //! about as much as a row that is written in it. So the first of them waits for a moment whether
-//! others come. A process that dies in between sends a mail twice, as it does when it dies on the way
-//! to this.
+//! others come. Who has their address verified meanwhile has no mail any more that is to be written
+//! down. A process that dies in between sends a mail twice, as it does when it dies on the way to this.
 //!
 //! What cannot be written with the others, because somebody has the turn of its address or because
 //! one of them is at fault, is written alone by whoever brought it.
@@ -20,8 +20,9 @@ use super::claims::Claim;
 use super::outbox::LeasedMail;
 use super::{Store, StoreError, vars};
 
-/// How long the first one waits for others.
-const WAITS: Duration = Duration::from_millis(20);
+/// How long the first one waits for others: too short for a person to see that a page says `queued`
+/// for longer, and long enough for a program to have its code verified meanwhile.
+const WAITS: Duration = Duration::from_millis(100);
 
 /// How many are written by one transaction.
 const AT_ONCE: usize = 32;
@@ -78,6 +79,15 @@ impl TakenMails {
 
     fn take(&self) -> Vec<Waiting> {
         std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The claim is gone, and the mails that it has owed are settled with it.
+    pub(super) fn settle(&self, claim: &RecordId) {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for settled in all.extract_if(.., |waiting| waiting.mail.claim == *claim) {
+            // Whoever has given up need not be told.
+            let _ = settled.written.send(());
+        }
     }
 }
 
@@ -167,6 +177,7 @@ impl Store {
 mod tests {
     use std::sync::Arc;
 
+    use super::super::{AddressLedger, Guess, GuessResult};
     use super::*;
     use crate::clock::SystemClock;
     use crate::config::DatabaseConfig;
@@ -265,6 +276,57 @@ mod tests {
         let mails = store.candidates("foo@bar.com").await.unwrap().1;
         let mails: Vec<_> = mails.iter().map(|claim| claim.mail.as_str()).collect();
         assert_eq!(mails, ["queued", "taken"]);
+    }
+
+    #[tokio::test]
+    async fn who_is_verified_meanwhile_has_no_mail_to_be_written_down() {
+        const LIVE: &str = "{ UPDATE claim SET code_expires_at = $soon; RETURN NONE }";
+        let (_folder, store, claims) = store(2).await;
+        let soon = (store.clock.now() + MINUTE).into_value();
+        store
+            .run::<Value>(LIVE, vars([("soon", soon)]))
+            .await
+            .unwrap();
+        let taken = |claim: &Claim| {
+            let (store, claim) = (store.clone(), claim.clone());
+            async move {
+                store
+                    .mail_taken(&mail_of(&claim), &claim, MINUTE, false)
+                    .await
+            }
+        };
+        let verified = async {
+            let ledger = AddressLedger {
+                digest: String::new(),
+                site: String::new(),
+                mails: 1,
+                mails_per_site: 1,
+                wrong_codes: 1,
+                counts: false,
+            };
+            let guess = Guess {
+                id: &claims[1].id(),
+                is_right: &|_| true,
+                hash_of_today: None,
+                at_once: false,
+                refund: &[],
+                ledger: &ledger,
+                mark: String::new(),
+            };
+            assert_eq!(store.guess(guess).await.unwrap(), GuessResult::Verified);
+            let waiting = store.taken.take();
+            let of = |claim: &Claim| {
+                let id = claim.id().claim();
+                waiting.iter().any(|waiting| waiting.mail.claim == id)
+            };
+            assert!(!of(&claims[1]), "it is settled");
+            of(&claims[0])
+        };
+        let (first, second, others_wait) =
+            tokio::join!(taken(&claims[0]), taken(&claims[1]), verified);
+        first.unwrap();
+        second.unwrap();
+        assert!(others_wait, "or this has taken too long to show anything");
     }
 
     #[tokio::test]

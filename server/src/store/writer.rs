@@ -1,0 +1,517 @@
+//! Writing: one transaction for what several people write at once.
+//!
+//! What cannot be written with the others (it was decided upon records that have changed, a budget is
+//! spent, a row is at fault) has none of them written; then each is written alone.
+
+use std::mem;
+use std::sync::{Arc, LazyLock};
+
+use chrono::{DateTime, Utc};
+use surrealdb::types::{Object, RecordId, SurrealValue, Value, Variables};
+
+use super::budgets::{
+    Budget, Limited, Wait, budget_waits, end_if_limited, refund_budgets, spend_budgets, to_spend,
+    wanted,
+};
+use super::line::{Line, Shared, Told};
+use super::statements::{Statements, Tried};
+use super::{StoreError, vars};
+
+/// Two transactions that read the same may both come through, if they write to different records.
+/// Who must not slip through beside another writes to what the other does.
+const END_IF_CHANGED: &str = "
+    IF (SELECT * FROM $records) != $found { RETURN { changed: true } };";
+
+// What exists is known: to have the engine find out costs it a first try that fails.
+const INSERT: &str = "
+    INSERT $made RETURN NONE;";
+
+const REWRITE: &str = "
+    FOR $row IN $rewritten { UPDATE $row.id CONTENT $row RETURN NONE };";
+
+const DELETE: &str = "
+    DELETE $gone;";
+
+const SPEND: &str = concat!(budget_waits!(), end_if_limited!(), spend_budgets!());
+
+const LOOK: &str = concat!(budget_waits!(), end_if_limited!());
+
+const REFUND: &str = refund_budgets!();
+
+/// All statements that there are: each consists of what there is to do, since to evaluate a part that
+/// has nothing to do costs as well.
+static STATEMENTS: LazyLock<Vec<String>> = LazyLock::new(|| {
+    let statement = |number: usize| {
+        let parts = [
+            (number & 1 != 0, END_IF_CHANGED),
+            (true, ["", SPEND, LOOK, REFUND][number >> 4]),
+            (number & 2 != 0, INSERT),
+            (number & 4 != 0, REWRITE),
+            (number & 8 != 0, DELETE),
+        ];
+        let parts = parts
+            .into_iter()
+            .filter_map(|(is_there, part)| is_there.then_some(part));
+        format!("{{{}\n    RETURN NONE\n}}", parts.collect::<String>())
+    };
+    (0..64).map(statement).collect()
+});
+
+/// What is written together or not at all.
+#[derive(Clone, Default)]
+pub(super) struct Writing {
+    /// Only if these records ...
+    pub records: Vec<RecordId>,
+    /// ... say this: the rows of those that are there, in the same order.
+    pub found: Vec<Object>,
+    /// Rows that are not there yet.
+    pub made: Vec<Row>,
+    /// Rows that are there, if they are.
+    pub rewritten: Vec<Row>,
+    pub gone: Vec<RecordId>,
+    pub payment: Payment,
+}
+
+/// A whole row.
+#[derive(Clone)]
+pub(super) struct Row {
+    pub id: RecordId,
+    pub content: Object,
+}
+
+impl Row {
+    /// `content` is an object.
+    pub(super) fn new(id: RecordId, content: impl SurrealValue) -> Self {
+        let content = match content.into_value() {
+            Value::Object(content) => content,
+            // Refused by the schema, as any other row would be that lacks everything.
+            _ => Object::new(),
+        };
+        Self { id, content }
+    }
+}
+
+/// As objects that have their ids in them.
+fn objects(rows: Vec<Row>) -> Value {
+    let objects = rows.into_iter().map(|mut row| {
+        row.content.insert("id", row.id);
+        row.content
+    });
+    objects.collect::<Vec<_>>().into_value()
+}
+
+/// What is paid for it.
+#[derive(Clone, Default)]
+pub(super) enum Payment {
+    #[default]
+    Nothing,
+    Spend(Bill),
+    /// Must be there, and is not spent.
+    Look(Bill),
+    /// Was spent before and comes back.
+    Refund(Vec<Budget>),
+}
+
+/// Budgets, and what else must be waited for.
+#[derive(Clone)]
+pub(super) struct Bill {
+    pub budgets: Vec<Budget>,
+    pub waits: Vec<Wait>,
+    pub now: DateTime<Utc>,
+}
+
+/// What became of it.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Written {
+    All,
+    /// The records do not say any more what they said: nothing was written.
+    Changed,
+    /// A budget is spent: nothing was written.
+    Limited(Limited),
+}
+
+/// Why nothing was written: records that have changed, if no budget is limited.
+#[derive(SurrealValue)]
+struct WrittenRow {
+    limited: Option<Wait>,
+}
+
+impl Bill {
+    fn is_nothing(&self) -> bool {
+        self.budgets.is_empty() && self.waits.is_empty()
+    }
+
+    /// Whether budgets that are whole allow it, which statements take for granted.
+    fn is_modest(&self) -> bool {
+        self.budgets
+            .iter()
+            .all(|budget| budget.cost <= budget.count)
+    }
+
+    /// Both: who shares a budget pays out of it together.
+    fn join(&mut self, other: Self) {
+        for budget in other.budgets {
+            let same =
+                |known: &&mut Budget| known.kind == budget.kind && known.owner == budget.owner;
+            match self.budgets.iter_mut().find(same) {
+                Some(known) => known.cost = known.cost.saturating_add(budget.cost),
+                None => self.budgets.push(budget),
+            }
+        }
+        self.waits.extend(other.waits);
+        self.now = self.now.max(other.now);
+    }
+}
+
+impl Payment {
+    fn is_nothing(&self) -> bool {
+        match self {
+            Self::Nothing => true,
+            Self::Spend(bill) | Self::Look(bill) => bill.is_nothing(),
+            Self::Refund(budgets) => budgets.is_empty(),
+        }
+    }
+}
+
+impl Writing {
+    /// Whether there is nothing to be done.
+    pub(super) fn is_nothing(&self) -> bool {
+        self.made.is_empty()
+            && self.rewritten.is_empty()
+            && self.gone.is_empty()
+            && self.payment.is_nothing()
+    }
+
+    /// Whether others can be written with it. What is rare cannot.
+    fn is_sociable(&self) -> bool {
+        self.payment.is_nothing() || matches!(self.payment, Payment::Spend(_))
+    }
+
+    /// The records that it depends on or changes.
+    fn concerns(&self) -> impl Iterator<Item = &RecordId> {
+        let written = self.made.iter().chain(&self.rewritten).map(|row| &row.id);
+        self.records.iter().chain(written).chain(&self.gone)
+    }
+
+    fn join(mut self, other: Self) -> Self {
+        self.records.extend(other.records);
+        self.found.extend(other.found);
+        self.made.extend(other.made);
+        self.rewritten.extend(other.rewritten);
+        self.gone.extend(other.gone);
+        self.payment = match (mem::take(&mut self.payment), other.payment) {
+            (Payment::Spend(mut bill), Payment::Spend(more)) => {
+                bill.join(more);
+                Payment::Spend(bill)
+            }
+            (spend @ Payment::Spend(_), _) | (_, spend) => spend,
+        };
+        self
+    }
+
+    fn statement(self) -> (&'static str, Variables) {
+        let mut number = usize::from(!self.records.is_empty())
+            | usize::from(!self.made.is_empty()) << 1
+            | usize::from(!self.rewritten.is_empty()) << 2
+            | usize::from(!self.gone.is_empty()) << 3;
+        let mut variables = vars([
+            ("records", self.records.into_value()),
+            ("found", self.found.into_value()),
+            ("made", objects(self.made)),
+            ("rewritten", objects(self.rewritten)),
+            ("gone", self.gone.into_value()),
+        ]);
+        let pay = |bill: Bill| vars(to_spend(&bill.budgets, bill.waits, bill.now));
+        if !self.payment.is_nothing() {
+            let (kind, payment) = match self.payment {
+                Payment::Nothing => (0, vars([])),
+                Payment::Spend(bill) => (1, pay(bill)),
+                Payment::Look(bill) => (2, pay(bill)),
+                Payment::Refund(budgets) => (3, vars([("budgets", wanted(&budgets))])),
+            };
+            variables.extend(payment);
+            number |= kind << 4;
+        }
+        (&STATEMENTS[number], variables)
+    }
+}
+
+impl TryFrom<Option<WrittenRow>> for Written {
+    type Error = StoreError;
+
+    fn try_from(row: Option<WrittenRow>) -> Result<Self, StoreError> {
+        Ok(match row {
+            None => Self::All,
+            Some(WrittenRow { limited: None }) => Self::Changed,
+            Some(WrittenRow {
+                limited: Some(wait),
+            }) => Self::Limited(wait.limited()?),
+        })
+    }
+}
+
+/// Writes for everybody.
+pub(super) struct Writer(Arc<Statements>);
+
+impl Writer {
+    pub(super) fn new(statements: Arc<Statements>) -> Arc<Line<Self>> {
+        Line::new(Self(statements))
+    }
+}
+
+impl Line<Writer> {
+    /// Writes this, perhaps with what others write.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub(super) async fn write(self: &Arc<Self>, writing: Writing) -> Result<Written, StoreError> {
+        let _busy = if writing.is_sociable() {
+            match self.line_up(&writing).await {
+                Told::Together(written) => return written.map(|()| Written::All),
+                Told::First(busy) => Some(busy),
+                Told::Alone => None,
+            }
+        } else {
+            None
+        };
+        let (statement, variables) = writing.statement();
+        let written: Option<WrittenRow> = self.shared().0.run(statement, variables).await?;
+        written.try_into()
+    }
+}
+
+impl Shared for Writer {
+    type Item = Writing;
+    type Answer = Result<(), StoreError>;
+
+    /// Not two that have to do with the same record: one must see what the other has written.
+    fn goes_with(writing: &Writing, group: &[&Writing]) -> bool {
+        let concerned = |record| {
+            group
+                .iter()
+                .any(|other| other.concerns().any(|it| it == record))
+        };
+        !writing.concerns().any(concerned)
+    }
+
+    async fn together(&self, group: Vec<Writing>) -> Option<Vec<Self::Answer>> {
+        let count = group.len();
+        let all = group.into_iter().reduce(Writing::join)?;
+        if let Payment::Spend(bill) = &all.payment
+            && !bill.is_modest()
+        {
+            return None;
+        }
+        let (statement, variables) = all.statement();
+        let written = self
+            .0
+            .run_watched::<Option<WrittenRow>>(statement, variables);
+        let told = match written.await.map(Written::try_from) {
+            Ok(Ok(Written::All)) => Ok(()),
+            Ok(Err(error)) | Err(Tried::Failed(error)) => Err(error),
+            Ok(Ok(Written::Changed | Written::Limited(_)))
+            | Err(Tried::Conflict | Tried::Refused(_)) => return None,
+        };
+        Some(vec![told; count])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::Duration;
+    use tokio::task::JoinSet;
+
+    use super::super::line::Busy;
+    use super::super::{BudgetKind, Store};
+    use super::*;
+    use crate::clock::SystemClock;
+    use crate::config::DatabaseConfig;
+
+    #[derive(SurrealValue)]
+    struct Probe {
+        at: DateTime<Utc>,
+    }
+
+    async fn store() -> (tempfile::TempDir, Arc<Store>) {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = Arc::new(SystemClock);
+        let store = Store::open(&DatabaseConfig::default(), folder.path(), clock).await;
+        (folder, Arc::new(store.unwrap()))
+    }
+
+    fn record(name: &str) -> RecordId {
+        RecordId::new("probe", name)
+    }
+
+    fn make(name: &str) -> Writing {
+        Writing {
+            made: vec![Row::new(
+                record(name),
+                Probe {
+                    at: DateTime::UNIX_EPOCH,
+                },
+            )],
+            ..Writing::default()
+        }
+    }
+
+    /// One of so many mails that a network may cause.
+    fn spend(name: &str, owner: &str, count: u32) -> Writing {
+        let budget = Budget {
+            kind: BudgetKind::Mails,
+            owner: owner.to_owned(),
+            count,
+            period: Duration::hours(1),
+            cost: 1,
+        };
+        Writing {
+            payment: Payment::Spend(Bill {
+                budgets: vec![budget],
+                waits: Vec::new(),
+                now: DateTime::UNIX_EPOCH,
+            }),
+            ..make(name)
+        }
+    }
+
+    async fn names(store: &Store) -> Vec<String> {
+        const NAMES: &str = "{ RETURN (SELECT VALUE record::id(id) FROM probe) }";
+        store.run(NAMES, vars([])).await.unwrap()
+    }
+
+    async fn busy(store: &Store) -> Busy<Writer> {
+        match store.writer.line_up(&Writing::default()).await {
+            Told::First(busy) => busy,
+            _ => panic!("nobody else writes"),
+        }
+    }
+
+    async fn until_so_many_wait(store: &Store, count: usize) {
+        while store.writer.waiting() < count {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// What becomes of these, which come while somebody writes.
+    async fn written_after(
+        store: &Arc<Store>,
+        busy: Busy<Writer>,
+        all: Vec<Writing>,
+    ) -> Vec<Result<Written, StoreError>> {
+        let mut tasks = JoinSet::new();
+        let count = all.len();
+        for writing in all {
+            let store = store.clone();
+            tasks.spawn(async move { store.writer.write(writing).await });
+        }
+        until_so_many_wait(store, count).await;
+        drop(busy);
+        tasks.join_all().await
+    }
+
+    #[test]
+    fn each_statement_is_one() {
+        for statement in &*STATEMENTS {
+            let parsed = surrealdb_syn::parse(statement).unwrap();
+            assert_eq!(parsed.expressions.len(), 1, "{statement}");
+        }
+        assert!(!STATEMENTS[0].contains('$'), "{}", STATEMENTS[0]);
+        for part in [
+            "$found",
+            "limited: $wait",
+            "INSERT",
+            "UPSERT",
+            "UPDATE",
+            "DELETE",
+        ] {
+            assert!(STATEMENTS[31].contains(part), "{}", STATEMENTS[31]);
+        }
+    }
+
+    #[tokio::test]
+    async fn what_comes_while_somebody_writes_is_written_together() {
+        let (_folder, store) = store().await;
+        let first = busy(&store).await;
+        let mut tasks = JoinSet::new();
+        for name in ["a", "b", "c"] {
+            let store = store.clone();
+            tasks.spawn(async move { store.writer.line_up(&make(name)).await });
+        }
+        until_so_many_wait(&store, 3).await;
+        assert_eq!(names(&store).await, [""; 0]);
+        drop(first);
+        for told in tasks.join_all().await {
+            assert!(matches!(told, Told::Together(Ok(()))));
+        }
+        assert_eq!(names(&store).await, ["a", "b", "c"]);
+        drop(busy(&store).await);
+    }
+
+    #[tokio::test]
+    async fn one_that_is_at_fault_holds_nobody_up() {
+        let (_folder, store) = store().await;
+        store.writer.write(make("a")).await.unwrap();
+        let busy = busy(&store).await;
+        let changed = Writing {
+            records: vec![record("a")],
+            ..make("c")
+        };
+        let all = vec![make("a"), make("b"), changed, make("d")];
+        let written = written_after(&store, busy, all).await;
+        let count = |of: fn(&Result<Written, StoreError>) -> bool| {
+            written.iter().filter(|written| of(written)).count()
+        };
+        assert_eq!(count(|it| matches!(it, Err(StoreError::Exists))), 1);
+        assert_eq!(count(|it| matches!(it, Ok(Written::Changed))), 1);
+        assert_eq!(count(|it| matches!(it, Ok(Written::All))), 2);
+        assert_eq!(names(&store).await, ["a", "b", "d"]);
+    }
+
+    #[tokio::test]
+    async fn who_shares_a_budget_pays_out_of_it_together() {
+        let (_folder, store) = store().await;
+        for (owner, count) in [("enough", 3), ("not enough", 2)] {
+            let busy = busy(&store).await;
+            let all = ["a", "b", "c"].map(|name| spend(&format!("{owner} {name}"), owner, count));
+            let written = written_after(&store, busy, all.to_vec()).await;
+            let paid = |it: &&Result<Written, _>| matches!(it, Ok(Written::All));
+            let limited = |it: &&Result<Written, _>| matches!(it, Ok(Written::Limited(_)));
+            assert_eq!(written.iter().filter(paid).count(), count as usize);
+            assert_eq!(written.iter().filter(limited).count(), 3 - count as usize);
+        }
+        assert_eq!(names(&store).await.len(), 5);
+    }
+
+    #[tokio::test]
+    async fn two_that_have_to_do_with_the_same_record_are_not_written_together() {
+        let (_folder, store) = store().await;
+        let busy = busy(&store).await;
+        let all = vec![make("a"), make("a"), make("a"), make("b")];
+        let written = written_after(&store, busy, all).await;
+        let exists = |it: &&Result<Written, _>| matches!(it, Err(StoreError::Exists));
+        assert_eq!(written.iter().filter(exists).count(), 2);
+        assert_eq!(names(&store).await, ["a", "b"]);
+    }
+
+    #[tokio::test]
+    async fn whoever_gives_up_holds_nobody_up_and_is_not_written() {
+        let (_folder, store) = store().await;
+        let first = busy(&store).await;
+        let mut tasks = JoinSet::new();
+        let waiting = |name| {
+            let store = store.clone();
+            async move { store.writer.write(make(name)).await }
+        };
+        let given_up = tasks.spawn(waiting("a"));
+        until_so_many_wait(&store, 1).await;
+        tasks.spawn(waiting("b"));
+        until_so_many_wait(&store, 2).await;
+        given_up.abort();
+        assert!(tasks.join_next().await.unwrap().is_err());
+        drop(first);
+        let written = tasks.join_next().await.unwrap().unwrap();
+        assert_eq!(written.unwrap(), Written::All);
+        assert_eq!(names(&store).await, ["b"]);
+        drop(busy(&store).await);
+    }
+}
