@@ -14,6 +14,7 @@ use latchkey_app::SiteFiles;
 use latchkey_app::view::Site;
 use leptos::config::LeptosOptions;
 use sd_notify::NotifyState;
+use tokio::net::TcpSocket;
 use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
@@ -418,8 +419,23 @@ async fn keep_log_short(store: Arc<Store>, stopping: CancellationToken) {
     }
 }
 
+/// How many connections may wait to be accepted: more than come at once to a sign-up that is announced.
+/// With the standard library's 128 a crowd's others try again after a second, by themselves, as TCP does.
+/// The kernel has a limit of its own, `net.core.somaxconn`.
+const BACKLOG: u32 = 1_024;
+
 fn listen(address: SocketAddr, key: &str) -> anyhow::Result<TcpListener> {
-    TcpListener::bind(address).with_context(|| {
+    let listener = || {
+        let socket = match address {
+            SocketAddr::V4(_) => TcpSocket::new_v4(),
+            SocketAddr::V6(_) => TcpSocket::new_v6(),
+        }?;
+        // What is left of former connections does not hold a restart up.
+        socket.set_reuseaddr(true)?;
+        socket.bind(address)?;
+        socket.listen(BACKLOG)?.into_std()
+    };
+    listener().with_context(|| {
         format!("Failed to listen on {key} = {address}: is another server running?")
     })
 }
@@ -521,4 +537,26 @@ fn greeting(config: &Config, has_mailbox: bool) -> String {
          curl      curl --insecure -d \"password=testpassword&email=foo@bar.com\" -X POST {url}/register\n",
         name = config.service.name,
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::TcpStream;
+    use tokio::time::timeout;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_crowd_finds_room_to_wait_before_anybody_is_accepted() {
+        let listener = listen("127.0.0.1:0".parse().unwrap(), "http_addr").unwrap();
+        let address = listener.local_addr().unwrap();
+        let kernels = std::fs::read_to_string("/proc/sys/net/core/somaxconn").unwrap();
+        let mut crowd = JoinSet::new();
+        for _ in 0..256.min(kernels.trim().parse().unwrap()) {
+            crowd.spawn(TcpStream::connect(address));
+        }
+        // Whoever finds none would wait until somebody is accepted, which nobody is here.
+        let come = timeout(Duration::from_secs(10), crowd.join_all()).await;
+        assert!(come.unwrap().iter().all(Result::is_ok));
+    }
 }
