@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 use axum::Router;
 use axum::routing::get;
 use axum_server::tls_rustls::RustlsConfig;
-use running::crowd::{Crowd, Deed, Patience, Postbox, closed_loop, open_loop};
+use running::crowd::{Connections, Crowd, Deed, Patience, Postbox, closed_loop, open_loop};
 use running::figures::Figures;
 use running::relay::Relay;
 use running::{
@@ -104,50 +104,91 @@ impl Bench {
     }
 
     /// A server with a relay, and nobody limited.
-    fn server(&self, name: &str, tls: &str, settings: &[&str]) -> (Server, Relay, Arc<Crowd>) {
+    fn server(
+        &self,
+        name: &str,
+        tls: &str,
+        connections: Connections,
+        settings: &[&str],
+    ) -> (Server, Relay, Arc<Crowd>) {
         let postbox = Postbox::default();
         let relay = postbox.relay();
         let relay_setting = relay.setting();
         let mut all = vec![UNLIMITED, relay_setting.as_str()];
         all.extend(settings);
         let server = Server::start(&self.data(name), tls, &all);
-        let crowd = Crowd::new(&server.url, &postbox);
+        let crowd = Crowd::new(&server.url, &postbox, connections);
         (server, relay, crowd)
     }
 
     async fn throughput(&mut self) {
-        use Deed::{SignUp, Verified, VerifiedByPages};
+        use Connections::{Deed, Request};
         use Patience::{AsTold, Nought};
+        use running::crowd::Deed::{SignUp, Verified, VerifiedByPages};
         let rows = [
-            ("sign-ups", SignUp, Nought, "off", &[16, 64, 256][..]),
+            ("sign-ups", SignUp, Nought, Deed, "off", &[16, 64, 256][..]),
             (
                 "sign-ups, coming back as told",
                 SignUp,
                 AsTold,
+                Deed,
                 "off",
                 &[256],
             ),
-            ("sign-ups, TLS", SignUp, Nought, "self-signed", &[64]),
-            ("verified over the API", Verified, Nought, "off", &[16]),
+            ("sign-ups, TLS", SignUp, Nought, Deed, "self-signed", &[64]),
+            (
+                "verified over the API",
+                Verified,
+                Nought,
+                Deed,
+                "off",
+                &[16],
+            ),
             (
                 "verified over the API, TLS",
                 Verified,
                 Nought,
+                Deed,
                 "self-signed",
+                &[16],
+            ),
+            (
+                "verified over the API, each request's connection",
+                Verified,
+                Nought,
+                Request,
+                "off",
                 &[16],
             ),
             (
                 "verified over the pages",
                 VerifiedByPages,
                 Nought,
+                Deed,
+                "off",
+                &[16],
+            ),
+            (
+                "verified over the pages, TLS",
+                VerifiedByPages,
+                Nought,
+                Deed,
+                "self-signed",
+                &[16],
+            ),
+            (
+                "verified over the pages, each request's connection",
+                VerifiedByPages,
+                Nought,
+                Request,
                 "off",
                 &[16],
             ),
         ];
         self.figures
-            .title("Throughput, a new connection for each request");
-        for (name, deed, patience, tls, clients) in rows {
-            let (mut server, _relay, crowd) = self.server(name, tls, &[]);
+            .title("Throughput, a new connection for each sign-up");
+        for (name, deed, patience, connections, tls, clients) in rows {
+            let (mut server, _relay, crowd) = self.server(name, tls, connections, &[]);
             for &clients in clients {
                 let what = format!("{name}, {clients} clients");
                 let (mut per_second, mut ratios, mut times) = (Vec::new(), Vec::new(), Vec::new());
@@ -180,7 +221,7 @@ impl Bench {
 
     async fn latency(&mut self) {
         self.figures.title("Latency of a sign-up");
-        let (mut server, _relay, crowd) = self.server("latency", "off", &[]);
+        let (mut server, _relay, crowd) = self.server("latency", "off", Connections::Deed, &[]);
         self.figures
             .add("memory after the start, MiB", server.memory("VmRSS"));
         // In turns, and each after a while in which nothing happens: caches are cold for both.
@@ -242,7 +283,7 @@ impl Bench {
     async fn overload(&mut self, bare: f64, hash: f64) {
         self.figures
             .title("Overload: four times what hashing allows");
-        let (mut server, _relay, crowd) = self.server("overload", "off", &[]);
+        let (mut server, _relay, crowd) = self.server("overload", "off", Connections::Deed, &[]);
         let peak = closed_loop(&crowd, Deed::SignUp, 16, Patience::Nought, self.duration).await;
         let over = open_loop(&crowd, 4.0 * bare, self.duration * 6).await;
         let recovering = Instant::now();
@@ -278,7 +319,7 @@ impl Bench {
 
     async fn pages(&mut self) {
         self.figures.title("The page of the sign-up");
-        let (mut server, _relay, crowd) = self.server("pages", "off", &[]);
+        let (mut server, _relay, crowd) = self.server("pages", "off", Connections::Deed, &[]);
         let is_over = Arc::new(AtomicBool::new(false));
         let (reader, over) = (crowd.clone(), is_over.clone());
         let reading = tokio::spawn(async move {
@@ -303,7 +344,7 @@ impl Bench {
         );
         server.stop();
 
-        let (mut server, _relay, _) = self.server("alone", "self-signed", &[]);
+        let (mut server, _relay, _) = self.server("alone", "self-signed", Connections::Deed, &[]);
         let page = format!("{}/register", server.url);
         let hello = Hello::start();
         let (mut pages, mut hellos) = (Vec::new(), Vec::new());
@@ -330,8 +371,12 @@ impl Bench {
             ("verified over the API", Deed::Verified),
             ("verified over the pages", Deed::VerifiedByPages),
         ] {
-            let (mut server, _relay, crowd) =
-                self.server(&format!("cost of {name}"), "off", &cheapest);
+            let (mut server, _relay, crowd) = self.server(
+                &format!("cost of {name}"),
+                "off",
+                Connections::Deed,
+                &cheapest,
+            );
             for clients in [1, 16] {
                 let before = server.processor_time();
                 let duration = self.slice();

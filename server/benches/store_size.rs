@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, TimeDelta};
-use running::crowd::{Crowd, Deed, Postbox};
+use running::crowd::{Connections, Crowd, Deed, Postbox};
 use running::figures::Figures;
 use running::stock::Stock;
 use running::{Server, UNLIMITED, argument, client, median, milliseconds, parts, percentile};
@@ -88,7 +88,7 @@ impl Bench {
         let mut server = Server::start(&data, "off", &settings);
         self.figures
             .add("memory after the start, MiB", server.memory("VmRSS"));
-        let crowd = Crowd::new(&server.url, &postbox);
+        let crowd = Crowd::new(&server.url, &postbox, Connections::Request);
         // Whatever is read for the first time is.
         crowd.one_by_one(ROUNDS / 10).await;
         let times = crowd.one_by_one(ROUNDS).await;
@@ -122,7 +122,7 @@ impl Bench {
         let relay = postbox.relay();
         let settings = [UNLIMITED, &relay.setting()];
         let mut server = Server::start(&self.data("swept"), "off", &settings);
-        let crowd = Crowd::new(&server.url, &postbox);
+        let crowd = Crowd::new(&server.url, &postbox, Connections::Request);
         crowd.one_by_one(ROUNDS / 10).await;
         let [before, _] = crowd.one_by_one(5 * ROUNDS).await;
         server.stop();
@@ -133,7 +133,7 @@ impl Bench {
         let full = mebibytes(&data);
         let mut server = Server::start(&data, "off", &settings);
         let began = Instant::now();
-        let crowd = Crowd::new(&server.url, &postbox);
+        let crowd = Crowd::new(&server.url, &postbox, Connections::Request);
         let mut during = Vec::new();
         let mut sizes = vec![full];
         while !server.has_logged("expired rows removed") {

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
-use super::exchange::{Answer, Target};
+use super::exchange::{Answer, Connection, Target, posting};
 use super::milliseconds;
 use super::relay::Relay;
 
@@ -46,6 +46,14 @@ pub enum Deed {
     VerifiedByPages,
 }
 
+/// How long a client keeps a connection. For the next deed it makes another one in any case.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Connections {
+    /// For all of a deed, as browsers do.
+    Deed,
+    Request,
+}
+
 /// What a client that is told to come back does.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Patience {
@@ -75,67 +83,98 @@ impl From<Answer> for End {
 pub struct Crowd {
     pub target: Target,
     postbox: Postbox,
+    connections: Connections,
     next: AtomicU64,
 }
 
+/// One of them, with their connection.
+struct Person<'a> {
+    crowd: &'a Crowd,
+    email: String,
+    connection: Option<Connection>,
+}
+
+impl Person<'_> {
+    async fn ask(&mut self, head: &str, body: &str) -> std::io::Result<Answer> {
+        let target = &self.crowd.target;
+        if self.crowd.connections == Connections::Request {
+            return target.ask(head, body).await;
+        }
+        let connection = match &mut self.connection {
+            Some(connection) => connection,
+            none => none.insert(target.connect().await?),
+        };
+        connection.ask(head, body).await
+    }
+
+    async fn post(&mut self, path: &str, headers: &str, body: &str) -> std::io::Result<Answer> {
+        self.ask(&posting(path, headers), body).await
+    }
+
+    async fn sign_up(&mut self) -> std::io::Result<Answer> {
+        let body = format!("email={}&password=testpassword", self.email);
+        self.post("/register", "", &body).await
+    }
+
+    async fn verify(&mut self, code: &str) -> std::io::Result<Answer> {
+        let credentials = base64(format!("{}:testpassword", self.email).as_bytes());
+        let header = format!("\r\nAuthorization: Basic {credentials}");
+        let body = format!("verification_code={code}");
+        self.post("/verify", &header, &body).await
+    }
+}
+
 impl Crowd {
-    pub fn new(url: &str, postbox: &Postbox) -> Arc<Self> {
+    pub fn new(url: &str, postbox: &Postbox, connections: Connections) -> Arc<Self> {
         Arc::new(Self {
             target: Target::of(url),
             postbox: postbox.clone(),
+            connections,
             next: AtomicU64::new(0),
         })
     }
 
-    fn somebody(&self) -> String {
+    fn somebody(&self) -> Person<'_> {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
-        format!("somebody{number}@example.com")
+        Person {
+            crowd: self,
+            email: format!("somebody{number}@example.com"),
+            connection: None,
+        }
     }
 
     pub async fn act(&self, deed: Deed) -> End {
         let outcome = match deed {
-            Deed::SignUp => self.sign_up(&self.somebody()).await,
+            Deed::SignUp => self.somebody().sign_up().await.map(End::from),
             Deed::Verified => self.verified().await,
             Deed::VerifiedByPages => self.verified_by_pages().await,
         };
         outcome.expect("the server answers")
     }
 
-    pub async fn sign_up(&self, email: &str) -> std::io::Result<End> {
-        let body = format!("email={email}&password=testpassword");
-        Ok(self.target.post("/register", "", &body).await?.into())
-    }
-
     async fn verified(&self) -> std::io::Result<End> {
-        let email = self.somebody();
-        let mail = self.postbox.wait_for(&email);
-        let end = self.sign_up(&email).await?;
-        if end.status != 200 {
-            return Ok(end);
+        let mut person = self.somebody();
+        let mail = self.postbox.wait_for(&person.email);
+        let answer = person.sign_up().await?;
+        if answer.status != 200 {
+            return Ok(answer.into());
         }
         let code = tokio::time::timeout(PATIENCE, mail).await.unwrap().unwrap();
-        self.verify(&email, &code).await
-    }
-
-    async fn verify(&self, email: &str, code: &str) -> std::io::Result<End> {
-        let credentials = base64(format!("{email}:testpassword").as_bytes());
-        let header = format!("\r\nAuthorization: Basic {credentials}");
-        let body = format!("verification_code={code}");
-        Ok(self.target.post("/verify", &header, &body).await?.into())
+        Ok(person.verify(&code).await?.into())
     }
 
     /// One after the other: how long so many sign-ups take, and their verifications.
     pub async fn one_by_one(&self, count: usize) -> [Vec<f64>; 2] {
         let mut times = [Vec::new(), Vec::new()];
         for _ in 0..count {
-            let email = self.somebody();
-            let mail = self.postbox.wait_for(&email);
+            let mut person = self.somebody();
+            let mail = self.postbox.wait_for(&person.email);
             let began = Instant::now();
-            assert_eq!(self.sign_up(&email).await.unwrap().status, 200);
+            assert_eq!(person.sign_up().await.unwrap().status, 200);
             times[0].push(milliseconds(began.elapsed()));
             let code = tokio::time::timeout(PATIENCE, mail).await.unwrap().unwrap();
             let began = Instant::now();
-            assert_eq!(self.verify(&email, &code).await.unwrap().status, 200);
+            assert_eq!(person.verify(&code).await.unwrap().status, 200);
             times[1].push(milliseconds(began.elapsed()));
         }
         times
@@ -143,19 +182,19 @@ impl Crowd {
 
     /// As a browser without JavaScript does: three pages and two posts.
     async fn verified_by_pages(&self) -> std::io::Result<End> {
-        let email = self.somebody();
+        let mut person = self.somebody();
         let page =
             |path: &str, cookie: &str| format!("GET {path} HTTP/1.1\r\nAccept: text/html{cookie}");
-        self.target.ask(&page("/register", ""), "").await?;
-        let mail = self.postbox.wait_for(&email);
+        person.ask(&page("/register", ""), "").await?;
+        let mail = self.postbox.wait_for(&person.email);
         let posting = "\r\nAccept: text/html\r\nSec-Fetch-Site: same-origin";
-        let body = format!("email={email}&password=testpassword");
-        let answer = self.target.post("/register", posting, &body).await?;
+        let body = format!("email={}&password=testpassword", person.email);
+        let answer = person.post("/register", posting, &body).await?;
         if answer.status != 303 {
             return Ok(answer.into());
         }
         let cookie = format!("\r\nCookie: {}", answer.cookie().expect("a session"));
-        let answer = self.target.ask(&page("/verify", &cookie), "").await?;
+        let answer = person.ask(&page("/verify", &cookie), "").await?;
         let reference = answer
             .body
             .split_once("name=\"reference\"")
@@ -174,16 +213,12 @@ impl Crowd {
             body.push_str(&format!("&reference={reference}"));
         }
         let posting = format!("{posting}{cookie}");
-        let answer = self.target.post("/verify", &posting, &body).await?;
+        let answer = person.post("/verify", &posting, &body).await?;
         if answer.status != 303 {
             return Ok(answer.into());
         }
         let cookie = format!("\r\nCookie: {}", answer.cookie().expect("a session"));
-        Ok(self
-            .target
-            .ask(&page("/welcome", &cookie), "")
-            .await?
-            .into())
+        Ok(person.ask(&page("/welcome", &cookie), "").await?.into())
     }
 }
 

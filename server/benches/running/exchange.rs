@@ -1,5 +1,4 @@
-//! One HTTP/1.1 exchange on a connection of its own, with as little work as can be: driver and
-//! server share the machine.
+//! HTTP/1.1 with as little work as can be: driver and server share the machine.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -39,59 +38,82 @@ impl Target {
         Self { port, tls }
     }
 
-    /// Sends a request whose head has no `Host` yet and no empty line at its end.
-    pub async fn ask(&self, head: &str, body: &str) -> std::io::Result<Answer> {
+    /// A connection for one request after the other.
+    pub async fn connect(&self) -> std::io::Result<Connection> {
         let stream = TcpStream::connect(("127.0.0.1", self.port)).await?;
         stream.set_nodelay(true)?;
+        let stream: Box<dyn Stream> = match &self.tls {
+            None => Box::new(stream),
+            Some(tls) => {
+                let name = ServerName::try_from("localhost").unwrap();
+                Box::new(tls.connect(name, stream).await?)
+            }
+        };
+        let port = self.port;
+        Ok(Connection { stream, port })
+    }
+
+    /// Sends a request on a connection of its own.
+    pub async fn ask(&self, head: &str, body: &str) -> std::io::Result<Answer> {
+        let last = format!("{head}\r\nConnection: close");
+        self.connect().await?.ask(&last, body).await
+    }
+
+    /// Posts a form, as a program does, on a connection of its own.
+    pub async fn post(&self, path: &str, headers: &str, body: &str) -> std::io::Result<Answer> {
+        self.ask(&posting(path, headers), body).await
+    }
+}
+
+/// The head of a form that is posted.
+pub fn posting(path: &str, headers: &str) -> String {
+    format!("POST {path} HTTP/1.1\r\nContent-Type: application/x-www-form-urlencoded{headers}")
+}
+
+trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
+
+/// A connection to a server.
+pub struct Connection {
+    stream: Box<dyn Stream>,
+    port: u16,
+}
+
+impl Connection {
+    /// Sends a request whose head has no `Host` yet and no empty line at its end.
+    pub async fn ask(&mut self, head: &str, body: &str) -> std::io::Result<Answer> {
         let request = format!(
-            "{head}\r\nHost: localhost:{}\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}",
+            "{head}\r\nHost: localhost:{}\r\nContent-Length: {}\r\n\r\n{body}",
             self.port,
             body.len()
         );
-        match &self.tls {
-            None => exchange(stream, &request).await,
-            Some(tls) => {
-                let name = ServerName::try_from("localhost").unwrap();
-                exchange(tls.connect(name, stream).await?, &request).await
+        self.stream.write_all(request.as_bytes()).await?;
+        self.stream.flush().await?;
+        let mut answer = Vec::with_capacity(8_192);
+        loop {
+            if self.stream.read_buf(&mut answer).await? == 0 {
+                return Err(std::io::ErrorKind::UnexpectedEof.into());
+            }
+            if let Some(answer) = Answer::whole(&answer) {
+                return Ok(answer);
             }
         }
     }
-
-    /// Posts a form, as a program does.
-    pub async fn post(&self, path: &str, headers: &str, body: &str) -> std::io::Result<Answer> {
-        let head = format!(
-            "POST {path} HTTP/1.1\r\nContent-Type: application/x-www-form-urlencoded{headers}"
-        );
-        self.ask(&head, body).await
-    }
-}
-
-async fn exchange(
-    mut stream: impl AsyncRead + AsyncWrite + Unpin,
-    request: &str,
-) -> std::io::Result<Answer> {
-    stream.write_all(request.as_bytes()).await?;
-    stream.flush().await?;
-    let mut answer = Vec::with_capacity(2_048);
-    match stream.read_to_end(&mut answer).await {
-        // The server has closed without a word of TLS; everything was there.
-        Err(error) if error.kind() != std::io::ErrorKind::UnexpectedEof => return Err(error),
-        _ => {}
-    }
-    let answer = String::from_utf8_lossy(&answer);
-    let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
-    let status = head
-        .split(' ')
-        .nth(1)
-        .and_then(|status| status.parse().ok());
-    Ok(Answer {
-        status: status.unwrap_or(0),
-        head: head.to_owned(),
-        body: body.to_owned(),
-    })
 }
 
 impl Answer {
+    /// `None` until all of it is there.
+    fn whole(bytes: &[u8]) -> Option<Self> {
+        let end = bytes.windows(4).position(|four| four == b"\r\n\r\n")?;
+        let head = String::from_utf8_lossy(&bytes[..end]).into_owned();
+        let status = head.split(' ').nth(1)?.parse().ok()?;
+        let body = String::from_utf8_lossy(&bytes[end + 4..]).into_owned();
+        let answer = Self { status, head, body };
+        let length: usize = answer.headers("content-length").next()?.parse().ok()?;
+        (bytes.len() - end - 4 == length).then_some(answer)
+    }
+
     /// When to come back, where it says so.
     pub fn retry_after(&self) -> Option<Duration> {
         let seconds = self.headers("retry-after").next()?.parse().ok()?;

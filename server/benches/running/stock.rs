@@ -9,7 +9,7 @@ use chrono::{DateTime, Duration, SecondsFormat, Utc};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use super::crowd::{Crowd, Deed, Postbox};
+use super::crowd::{Connections, Crowd, Deed, Postbox};
 use super::{Server, UNLIMITED, binary};
 
 /// What a backup is made of.
@@ -27,7 +27,7 @@ impl Stock {
         let relay = postbox.relay();
         let data = folder.join("stock");
         let mut server = Server::start(&data, "off", &[UNLIMITED, &relay.setting()]);
-        let crowd = Crowd::new(&server.url, &postbox);
+        let crowd = Crowd::new(&server.url, &postbox, Connections::Request);
         assert_eq!(crowd.act(Deed::Verified).await.status, 200);
         assert_eq!(crowd.act(Deed::SignUp).await.status, 200);
         let file = folder.join("stock.backup");
