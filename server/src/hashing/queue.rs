@@ -130,10 +130,23 @@ impl Queue {
             .clamp(LEAST_PLACES * self.workers, most)
     }
 
-    /// Whether [`Self::push`] would find a place now.
+    /// Whether [`Self::push`] would find a place now. Whoever hears that it would not goes away, and
+    /// is one of those who came.
     pub(super) fn admits(&self, network: ClientNetwork) -> bool {
-        let waiting = self.lock();
-        waiting.count < self.places(&waiting) || waiting.gives_way_to(network.site()).is_some()
+        let mut waiting = self.lock();
+        let is_full = self.come(&mut waiting);
+        !is_full || waiting.gives_way_to(network.site()).is_some()
+    }
+
+    /// Somebody comes; says whether all places are taken.
+    fn come(&self, waiting: &mut Waiting) -> bool {
+        let count = waiting.count;
+        waiting.demand.came(count, Instant::now());
+        let is_full = count >= self.places(waiting);
+        if is_full {
+            waiting.demand.overflowed();
+        }
+        is_full
     }
 
     /// Lets the workers go once nothing waits any more.
@@ -152,10 +165,7 @@ impl Queue {
     pub(super) fn push(&self, network: ClientNetwork, job: Job) -> Result<(), HashingError> {
         let site = network.site();
         let mut waiting = self.lock();
-        let count = waiting.count;
-        waiting.demand.came(count, Instant::now());
-        if count >= self.places(&waiting) {
-            waiting.demand.overflowed();
+        if self.come(&mut waiting) {
             waiting.make_room(site)?;
         }
         waiting.count += 1;
@@ -385,7 +395,7 @@ mod tests {
         for _ in 0..PLACES_FOR_BURST {
             come().unwrap();
         }
-        assert!(come().is_err(), "and it is a flood from here on");
+        assert!(!queue.admits(network(1)), "and it is a flood from here on");
         for _ in 0..PLACES_FOR_BURST - 64 {
             assert!(!queue.admits(network(1)) && come().is_err());
             next(&queue).unwrap();

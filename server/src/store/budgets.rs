@@ -154,6 +154,11 @@ impl Wait {
         }
     }
 
+    /// Whether there is anything left to wait for.
+    pub(super) fn is_on(&self, now: DateTime<Utc>) -> bool {
+        self.until > now
+    }
+
     pub(super) fn limited(self) -> Result<Limited, StoreError> {
         let kind = BudgetKind::ALL
             .into_iter()
@@ -203,7 +208,7 @@ impl Store {
         }
         let longest = waits.into_iter().max_by_key(|wait| wait.until);
         longest
-            .filter(|wait| wait.until > now)
+            .filter(|wait| wait.is_on(now))
             .map(Wait::limited)
             .transpose()
     }

@@ -170,10 +170,15 @@ impl Store {
             if writing.is_nothing() {
                 return Ok(decision.outcome);
             }
-            match (self.writer.write(writing).await?, decision.or) {
-                (Written::Limited(limited), Some(or)) => return Ok(or(limited)),
-                (Written::Changed, _) => pause.wait().await,
-                (Written::Limited(_), None) | (Written::All, _) => return Ok(decision.outcome),
+            match self.writer.write(writing).await? {
+                Written::All => return Ok(decision.outcome),
+                Written::Changed => pause.wait().await,
+                Written::Limited(limited) => {
+                    let or = decision.or.ok_or_else(|| {
+                        StoreError::Failed("what has no price was refused for it".to_owned())
+                    })?;
+                    return Ok(or(limited));
+                }
             }
         }
         Err(StoreError::Contended)

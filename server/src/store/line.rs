@@ -21,7 +21,8 @@ pub(super) trait Shared: Send + Sync + Sized + 'static {
     /// Whether this can be done together with those.
     fn goes_with(item: &Self::Item, group: &[&Self::Item]) -> bool;
 
-    /// Does it for all, and answers each in the same order; `None` if each is to do it alone.
+    /// Does it for all, and answers each in the same order; `None` if nothing was done, and each is
+    /// to do it alone.
     fn together(
         &self,
         items: Vec<Self::Item>,
@@ -42,7 +43,6 @@ struct State<S: Shared> {
 
 struct Waiting<S: Shared> {
     item: S::Item,
-    /// Dropped when it has to be done alone.
     told: oneshot::Sender<Told<S>>,
 }
 
@@ -52,8 +52,10 @@ pub(super) enum Told<S: Shared> {
     Together(S::Answer),
     /// By whoever wants it: nobody else does.
     First(Busy<S>),
-    /// By whoever wants it: together it did not work.
+    /// By whoever wants it: together it did not work, and nothing was done.
     Alone,
+    /// Nobody knows whether it was.
+    Lost,
 }
 
 /// Whoever has it does it, and others wait.
@@ -82,33 +84,31 @@ impl<S: Shared> Line<S> {
 
     /// Has it done together with others, if there are any.
     pub(super) async fn line_up(self: &Arc<Self>, item: &S::Item) -> Told<S> {
-        let Some(busy) = self.begin() else {
-            return self.wait(item).await;
+        let busy = match self.begin(item) {
+            Ok(busy) => busy,
+            Err(told) => return told.await.unwrap_or(Told::Lost),
         };
         // Others that are as far as this, because something was done for all of them, catch up.
         tokio::task::yield_now().await;
-        if self.lock().waiting.is_empty() {
-            return Told::First(busy);
-        }
-        let waiting = self.wait(item);
+        let told = {
+            let mut state = self.lock();
+            if state.waiting.is_empty() {
+                return Told::First(busy);
+            }
+            state.wait(item.clone())
+        };
         drop(busy);
-        waiting.await
+        told.await.unwrap_or(Told::Lost)
     }
 
-    fn begin(self: &Arc<Self>) -> Option<Busy<S>> {
+    /// Nobody else may look in between: whoever sees that somebody is busy must be seen to wait.
+    fn begin(self: &Arc<Self>, item: &S::Item) -> Result<Busy<S>, oneshot::Receiver<Told<S>>> {
         let mut state = self.lock();
-        let was_busy = mem::replace(&mut state.is_busy, true);
-        (!was_busy).then(|| Busy(self.clone()))
-    }
-
-    /// Waits from now on, not from when it is asked to.
-    fn wait(&self, item: &S::Item) -> impl Future<Output = Told<S>> + use<S> {
-        let (tell, told) = oneshot::channel();
-        self.lock().waiting.push(Waiting {
-            item: item.clone(),
-            told: tell,
-        });
-        async { told.await.unwrap_or(Told::Alone) }
+        if state.is_busy {
+            return Err(state.wait(item.clone()));
+        }
+        state.is_busy = true;
+        Ok(Busy(self.clone()))
     }
 
     /// Those who wait are next.
@@ -133,13 +133,17 @@ impl<S: Shared> Line<S> {
     }
 
     async fn do_together(&self, group: Vec<Waiting<S>>) {
-        let items = group.iter().map(|waiting| waiting.item.clone()).collect();
-        for (waiting, answer) in group
+        let (items, told): (Vec<_>, Vec<_>) = group
             .into_iter()
-            .zip(self.shared.together(items).await.into_iter().flatten())
-        {
+            .map(|waiting| (waiting.item, waiting.told))
+            .unzip();
+        let answers: Vec<_> = match self.shared.together(items).await {
+            Some(answers) => answers.into_iter().map(Told::Together).collect(),
+            None => told.iter().map(|_| Told::Alone).collect(),
+        };
+        for (told, answer) in told.into_iter().zip(answers) {
             // Whoever has given up need not be told.
-            let _ = waiting.told.send(Told::Together(answer));
+            let _ = told.send(answer);
         }
     }
 
@@ -155,6 +159,12 @@ impl<S: Shared> Line<S> {
 }
 
 impl<S: Shared> State<S> {
+    fn wait(&mut self, item: S::Item) -> oneshot::Receiver<Told<S>> {
+        let (tell, told) = oneshot::channel();
+        self.waiting.push(Waiting { item, told: tell });
+        told
+    }
+
     fn take_group(&mut self) -> Vec<Waiting<S>> {
         let mut group: Vec<Waiting<S>> = Vec::new();
         for waiting in mem::take(&mut self.waiting) {
@@ -169,5 +179,93 @@ impl<S: Shared> State<S> {
             }
         }
         group
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::task::JoinSet;
+    use tokio::time::timeout;
+
+    use super::*;
+
+    /// Doubles numbers, if they are positive; and panics at zero.
+    struct Doubler;
+
+    impl Shared for Doubler {
+        type Item = i32;
+        type Answer = i32;
+
+        fn goes_with(_: &i32, _: &[&i32]) -> bool {
+            true
+        }
+
+        async fn together(&self, items: Vec<i32>) -> Option<Vec<i32>> {
+            tokio::task::yield_now().await;
+            assert!(!items.contains(&0));
+            let is_fine = items.iter().all(|item| *item > 0);
+            is_fine.then(|| items.into_iter().map(|item| 2 * item).collect())
+        }
+    }
+
+    /// How these are told that come while somebody is busy.
+    async fn told(line: &Arc<Line<Doubler>>, items: [i32; 3]) -> Vec<Told<Doubler>> {
+        let Told::First(busy) = line.line_up(&1).await else {
+            panic!("nobody else is there");
+        };
+        let all = items.map(|item| {
+            let line = line.clone();
+            tokio::spawn(async move { line.line_up(&item).await })
+        });
+        while line.waiting() < items.len() {
+            tokio::task::yield_now().await;
+        }
+        drop(busy);
+        let mut told = Vec::new();
+        for one in all {
+            told.push(one.await.unwrap());
+        }
+        told
+    }
+
+    #[tokio::test]
+    async fn each_is_told_what_became_of_it() {
+        let line = Line::new(Doubler);
+        let answers = told(&line, [1, 2, 3]).await;
+        let answers = answers.into_iter().map(|told| match told {
+            Told::Together(answer) => answer,
+            _ => 0,
+        });
+        assert_eq!(answers.collect::<Vec<_>>(), [2, 4, 6]);
+        let alone = told(&line, [1, -2, 3]).await;
+        assert!(alone.iter().all(|told| matches!(told, Told::Alone)));
+        let lost = told(&line, [1, 0, 3]).await;
+        assert!(lost.iter().all(|told| matches!(told, Told::Lost)));
+        assert!(
+            matches!(line.line_up(&1).await, Told::First(_)),
+            "it goes on"
+        );
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+    async fn nobody_is_forgotten() {
+        let line = Line::new(Doubler);
+        for _ in 0..3_000 {
+            let mut tasks = JoinSet::new();
+            for item in 1..4 {
+                let line = line.clone();
+                tasks.spawn(async move {
+                    match line.line_up(&item).await {
+                        Told::First(_busy) => 2 * item,
+                        Told::Together(answer) => answer,
+                        Told::Alone | Told::Lost => 0,
+                    }
+                });
+            }
+            let all = timeout(Duration::from_secs(60), tasks.join_all()).await;
+            assert_eq!(all.unwrap().iter().sum::<i32>(), 12);
+        }
     }
 }

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use surrealdb::types::{Object, RecordId, SurrealValue, Value};
+use surrealdb::types::{Object, RecordId, SurrealValue, Value, Variables};
 
 use super::line::{Line, Shared, Told};
-use super::statements::Statements;
+use super::statements::{Statements, Tried};
 use super::{StoreError, vars};
 
 const FIND: &str = "{ RETURN (SELECT * FROM $records) }";
@@ -19,8 +19,7 @@ impl Reader {
     }
 
     async fn find(&self, records: Vec<RecordId>) -> Result<Vec<Object>, StoreError> {
-        let records = vars([("records", records.into_value())]);
-        self.0.run(FIND, records).await
+        self.0.run(FIND, asked(records)).await
     }
 }
 
@@ -36,7 +35,7 @@ impl Line<Reader> {
         match self.line_up(&records).await {
             Told::Together(found) => found,
             Told::First(_busy) => self.shared().find(records).await,
-            Told::Alone => self.shared().find(records).await,
+            Told::Alone | Told::Lost => self.shared().find(records).await,
         }
     }
 }
@@ -50,9 +49,12 @@ impl Shared for Reader {
     }
 
     async fn together(&self, group: Vec<Self::Item>) -> Option<Vec<Self::Answer>> {
-        let found = match self.find(group.concat()).await {
+        let found = self.0.try_often(1, FIND, asked(group.concat())).await;
+        let found: Vec<Object> = match found {
             Ok(found) => found,
-            Err(error) => return Some(group.iter().map(|_| Err(error.clone())).collect()),
+            Err(Tried::Failed(error)) => return Some(vec![Err(error); group.len()]),
+            // One of them is at fault.
+            Err(Tried::Refused(_) | Tried::Conflict) => return None,
         };
         let of = |record: &RecordId| found.iter().find(|row| id_of(row) == Some(record)).cloned();
         let answers = group
@@ -60,6 +62,10 @@ impl Shared for Reader {
             .map(|records| Ok(records.iter().filter_map(of).collect()));
         Some(answers.collect())
     }
+}
+
+fn asked(records: Vec<RecordId>) -> Variables {
+    vars([("records", records.into_value())])
 }
 
 /// Which record a row is.
@@ -72,7 +78,6 @@ pub(super) fn id_of(row: &Object) -> Option<&RecordId> {
 
 #[cfg(test)]
 mod tests {
-    use surrealdb::types::Variables;
     use tokio::task::JoinSet;
 
     use super::super::Store;

@@ -52,20 +52,33 @@ impl Statements {
         block: &'static str,
         variables: Variables,
     ) -> Result<T, StoreError> {
+        let tried = self.try_often(MAX_TRIES, block, variables).await;
+        tried.map_err(|tried| match tried {
+            Tried::Conflict => StoreError::Contended,
+            Tried::Refused(error) | Tried::Failed(error) => error,
+        })
+    }
+
+    /// The same, but only so often.
+    pub(super) async fn try_often<T: SurrealValue>(
+        &self,
+        tries: u32,
+        block: &'static str,
+        variables: Variables,
+    ) -> Result<T, Tried> {
         let mut pause = Pause::default();
-        for _ in 0..MAX_TRIES {
+        for _ in 1..tries {
             match self.run_watched(block, variables.clone()).await {
                 Err(Tried::Conflict) => pause.wait().await,
-                Err(Tried::Refused(error) | Tried::Failed(error)) => return Err(error),
-                Ok(result) => return Ok(result),
+                outcome => return outcome,
             }
         }
-        Err(StoreError::Contended)
+        self.run_watched(block, variables).await
     }
 
     /// One try. The embedded engine does not always say that the disk takes no writes: some of its
     /// statements then never end. So one that takes long has it asked by one that fails.
-    pub(super) async fn run_watched<T: SurrealValue>(
+    async fn run_watched<T: SurrealValue>(
         &self,
         block: &'static str,
         variables: Variables,
@@ -119,16 +132,17 @@ impl Statements {
             if error.is_connection() {
                 self.engine.suspect();
             }
-            let is_unknown = error.is_connection() || is_failed_commit(&error);
             let is_lost = self.engine.is_embedded() && is_failed_commit(&error);
+            // A server does not always say that it does not know what became of a commit.
+            let is_refused = self.engine.is_embedded() && !error.is_connection() && !is_lost;
             let error = StoreError::from(error);
             if is_lost {
                 self.engine.lose(error.to_string());
             }
-            if is_unknown {
-                Tried::Failed(error)
-            } else {
+            if is_refused || matches!(error, StoreError::Exists) {
                 Tried::Refused(error)
+            } else {
+                Tried::Failed(error)
             }
         })?;
         T::from_value(value).map_err(|error| Tried::Failed(error.into()))

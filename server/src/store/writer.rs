@@ -17,6 +17,9 @@ use super::line::{Line, Shared, Told};
 use super::statements::{Statements, Tried};
 use super::{StoreError, vars};
 
+/// How often several are tried together when other transactions get in their way.
+const TRIES: u32 = 3;
+
 /// Two transactions that read the same may both come through, if they write to different records.
 /// Who must not slip through beside another writes to what the other does.
 const END_IF_CHANGED: &str = "
@@ -182,9 +185,12 @@ impl Writing {
             && self.payment.is_nothing()
     }
 
-    /// Whether others can be written with it. What is rare cannot.
+    /// Whether others can be written with it. What is rare cannot, nor what will be refused.
     fn is_sociable(&self) -> bool {
-        self.payment.is_nothing() || matches!(self.payment, Payment::Spend(_))
+        match &self.payment {
+            Payment::Spend(bill) => bill.waits.iter().all(|wait| !wait.is_on(bill.now)),
+            payment => payment.is_nothing(),
+        }
     }
 
     /// The records that it depends on or changes.
@@ -209,7 +215,9 @@ impl Writing {
         self
     }
 
-    fn statement(self) -> (&'static str, Variables) {
+    fn statement(mut self) -> (&'static str, Variables) {
+        // The engine prepares itself for each change of table.
+        self.made.sort_by(|a, b| a.id.table.cmp(&b.id.table));
         let mut number = usize::from(!self.records.is_empty())
             | usize::from(!self.made.is_empty()) << 1
             | usize::from(!self.rewritten.is_empty()) << 2
@@ -265,17 +273,31 @@ impl Line<Writer> {
     /// # Errors
     /// When the store fails.
     pub(super) async fn write(self: &Arc<Self>, writing: Writing) -> Result<Written, StoreError> {
-        let _busy = if writing.is_sociable() {
-            match self.line_up(&writing).await {
-                Told::Together(written) => return written.map(|()| Written::All),
-                Told::First(busy) => Some(busy),
-                Told::Alone => None,
-            }
+        let told = if writing.is_sociable() {
+            self.line_up(&writing).await
         } else {
-            None
+            Told::Alone
         };
+        let statements = &self.shared().0;
         let (statement, variables) = writing.statement();
-        let written: Option<WrittenRow> = self.shared().0.run(statement, variables).await?;
+        if let Told::First(busy) = told {
+            let written = statements
+                .try_often::<Option<WrittenRow>>(1, statement, variables.clone())
+                .await;
+            // Whoever has to try again does not hold the others up.
+            drop(busy);
+            match written {
+                Err(Tried::Conflict) => {}
+                Err(Tried::Refused(error) | Tried::Failed(error)) => return Err(error),
+                Ok(row) => return row.try_into(),
+            }
+        } else if let Told::Together(written) = told {
+            return written.map(|()| Written::All);
+        } else if let Told::Lost = told {
+            let words = "the statement was given up".to_owned();
+            return Err(StoreError::Failed(words));
+        }
+        let written: Option<WrittenRow> = statements.run(statement, variables).await?;
         written.try_into()
     }
 }
@@ -305,7 +327,7 @@ impl Shared for Writer {
         let (statement, variables) = all.statement();
         let written = self
             .0
-            .run_watched::<Option<WrittenRow>>(statement, variables);
+            .try_often::<Option<WrittenRow>>(TRIES, statement, variables);
         let told = match written.await.map(Written::try_from) {
             Ok(Ok(Written::All)) => Ok(()),
             Ok(Err(error)) | Err(Tried::Failed(error)) => Err(error),
