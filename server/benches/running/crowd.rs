@@ -143,6 +143,11 @@ impl Crowd {
         }
     }
 
+    /// How many there have been.
+    pub fn count(&self) -> u64 {
+        self.next.load(Ordering::Relaxed)
+    }
+
     pub async fn act(&self, deed: Deed) -> End {
         let outcome = match deed {
             Deed::SignUp => self.somebody().sign_up().await.map(End::from),
@@ -232,7 +237,11 @@ pub struct Outcome {
     pub refused: Vec<f64>,
 }
 
-/// So many clients, each with its next deed as soon as the last is done.
+/// How long a closed loop runs before it is counted: until its clients are spread over what they do.
+const WARMING_UP: Duration = Duration::from_millis(500);
+
+/// So many clients, each with its next deed as soon as the last is done. Counted is what is done within
+/// `duration`, while all of them are at it.
 #[expect(clippy::cast_precision_loss, reason = "counts of a benchmark")]
 pub async fn closed_loop(
     crowd: &Arc<Crowd>,
@@ -242,16 +251,19 @@ pub async fn closed_loop(
     duration: Duration,
 ) -> Outcome {
     let mut workers = JoinSet::new();
-    let started = Instant::now();
+    let begin = Instant::now() + WARMING_UP;
+    let end = begin + duration;
     for _ in 0..clients {
         let crowd = crowd.clone();
         workers.spawn(async move {
             let mut outcome = Outcome::default();
-            while started.elapsed() < duration {
+            while Instant::now() < end {
                 let began = Instant::now();
-                let end = crowd.act(deed).await;
-                outcome.count(end.status, began);
-                if let (Patience::AsTold, Some(pause)) = (patience, end.retry_after) {
+                let end_of_deed = crowd.act(deed).await;
+                if (begin..end).contains(&Instant::now()) {
+                    outcome.count(end_of_deed.status, began);
+                }
+                if let (Patience::AsTold, Some(pause)) = (patience, end_of_deed.retry_after) {
                     tokio::time::sleep(pause).await;
                 }
             }
@@ -259,7 +271,7 @@ pub async fn closed_loop(
         });
     }
     let mut all = Outcome::collect(workers).await;
-    all.per_second = all.times.len() as f64 / started.elapsed().as_secs_f64();
+    all.per_second = all.times.len() as f64 / duration.as_secs_f64();
     all
 }
 
