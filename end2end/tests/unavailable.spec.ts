@@ -4,7 +4,7 @@ import { isAccessible } from '../fixtures/accessibility.ts';
 import { expect, test } from '../fixtures/index.ts';
 
 // One worker that takes longer for a hash than anybody is kept waiting for one.
-test.use({ serverSettings: ['hash.workers=1', 'hash.iterations=340'] });
+test.use({ serverSettings: ['hash.workers=1', 'hash.memory_kib=38912', 'hash.iterations=600'] });
 
 const BUSY = 'The service is busy or being worked on. Nothing was recorded; please try again in a moment.';
 
