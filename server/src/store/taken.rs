@@ -118,16 +118,7 @@ impl Store {
         code_ttl: chrono::Duration,
         told: bool,
     ) -> Result<(), StoreError> {
-        let taken = TakenMail {
-            claim: mail.claim().claim(),
-            account: account_id(&mail.address),
-            ticket: mail.ticket.clone(),
-            tries: mail.tries,
-            told,
-            seed: claim.seed.clone(),
-            delivery: claim.delivery,
-            code_expires_at: self.clock.now() + code_ttl,
-        };
+        let taken = self.taken_mail(mail, claim, code_ttl, told);
         let (tell, written) = oneshot::channel();
         let is_first = self.taken.add(Waiting {
             address: mail.address.clone(),
@@ -149,6 +140,25 @@ impl Store {
         }
         let _turn = self.turns.of(&mail.address).await;
         self.write_taken(vec![taken]).await
+    }
+
+    fn taken_mail(
+        &self,
+        mail: &LeasedMail,
+        claim: &Claim,
+        code_ttl: chrono::Duration,
+        told: bool,
+    ) -> TakenMail {
+        TakenMail {
+            claim: mail.claim().claim(),
+            account: account_id(&mail.address),
+            ticket: mail.ticket.clone(),
+            tries: mail.tries,
+            told,
+            seed: claim.seed.clone(),
+            delivery: claim.delivery,
+            code_expires_at: self.clock.now() + code_ttl,
+        }
     }
 
     /// Writes those down whose turn it is at once: to wait for one would hold all up.
@@ -287,46 +297,46 @@ mod tests {
             .run::<Value>(LIVE, vars([("soon", soon)]))
             .await
             .unwrap();
-        let taken = |claim: &Claim| {
-            let (store, claim) = (store.clone(), claim.clone());
-            async move {
-                store
-                    .mail_taken(&mail_of(&claim), &claim, MINUTE, false)
-                    .await
-            }
+        // As if somebody were about to write both down.
+        let written = [0, 1].map(|number| {
+            let (tell, told) = oneshot::channel();
+            let mail = mail_of(&claims[number]);
+            let mail = store.taken_mail(&mail, &claims[number], MINUTE, false);
+            store.taken.add(Waiting {
+                address: claims[number].address.clone(),
+                mail,
+                written: tell,
+            });
+            told
+        });
+        let ledger = AddressLedger {
+            digest: String::new(),
+            site: String::new(),
+            mails: 1,
+            mails_per_site: 1,
+            wrong_codes: 1,
+            counts: false,
         };
-        let verified = async {
-            let ledger = AddressLedger {
-                digest: String::new(),
-                site: String::new(),
-                mails: 1,
-                mails_per_site: 1,
-                wrong_codes: 1,
-                counts: false,
-            };
-            let guess = Guess {
-                id: &claims[1].id(),
-                is_right: &|_| true,
-                hash_of_today: None,
-                at_once: false,
-                refund: &[],
-                ledger: &ledger,
-                mark: String::new(),
-            };
-            assert_eq!(store.guess(guess).await.unwrap(), GuessResult::Verified);
-            let waiting = store.taken.take();
-            let of = |claim: &Claim| {
-                let id = claim.id().claim();
-                waiting.iter().any(|waiting| waiting.mail.claim == id)
-            };
-            assert!(!of(&claims[1]), "it is settled");
-            of(&claims[0])
+        let guess = Guess {
+            id: &claims[1].id(),
+            is_right: &|_| true,
+            hash_of_today: None,
+            at_once: false,
+            refund: &[],
+            ledger: &ledger,
+            mark: String::new(),
         };
-        let (first, second, others_wait) =
-            tokio::join!(taken(&claims[0]), taken(&claims[1]), verified);
-        first.unwrap();
-        second.unwrap();
-        assert!(others_wait, "or this has taken too long to show anything");
+        assert_eq!(store.guess(guess).await.unwrap(), GuessResult::Verified);
+        let left: Vec<_> = store
+            .taken
+            .take()
+            .into_iter()
+            .map(|it| it.mail.claim)
+            .collect();
+        assert_eq!(left, [claims[0].id().claim()]);
+        let [other, verified] = written;
+        assert!(other.await.is_err(), "nobody has written it");
+        verified.await.unwrap();
     }
 
     #[tokio::test]

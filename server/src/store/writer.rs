@@ -280,22 +280,25 @@ impl Line<Writer> {
         };
         let statements = &self.shared().0;
         let (statement, variables) = writing.statement();
-        if let Told::First(busy) = told {
-            let written = statements
-                .try_often::<Option<WrittenRow>>(1, statement, variables.clone())
-                .await;
-            // Whoever has to try again does not hold the others up.
-            drop(busy);
-            match written {
-                Err(Tried::Conflict) => {}
-                Err(Tried::Refused(error) | Tried::Failed(error)) => return Err(error),
-                Ok(row) => return row.try_into(),
+        match told {
+            Told::Together(written) => return written.map(|()| Written::All),
+            Told::Lost => {
+                let words = "the statement was given up".to_owned();
+                return Err(StoreError::Failed(words));
             }
-        } else if let Told::Together(written) = told {
-            return written.map(|()| Written::All);
-        } else if let Told::Lost = told {
-            let words = "the statement was given up".to_owned();
-            return Err(StoreError::Failed(words));
+            Told::First(busy) => {
+                let written = statements
+                    .try_often::<Option<WrittenRow>>(1, statement, variables.clone())
+                    .await;
+                // Whoever has to try again does not hold the others up.
+                drop(busy);
+                match written {
+                    Err(Tried::Conflict) => {}
+                    Err(Tried::Refused(error) | Tried::Failed(error)) => return Err(error),
+                    Ok(row) => return row.try_into(),
+                }
+            }
+            Told::Alone => {}
         }
         let written: Option<WrittenRow> = statements.run(statement, variables).await?;
         written.try_into()
