@@ -48,10 +48,12 @@ impl Store {
             UPDATE $account SET password_hash = $renewed WHERE password_hash = $old;
             RETURN NONE
         }";
-        self.run::<Value>(
+        let record = account_id(&account.address);
+        self.change::<Value>(
+            [record.clone()],
             RENEW_HASH,
             vars([
-                ("account", account_id(&account.address).into_value()),
+                ("account", record.into_value()),
                 ("old", account.password_hash.clone().into_value()),
                 ("renewed", renewed.into_value()),
             ]),

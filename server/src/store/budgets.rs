@@ -201,7 +201,7 @@ impl Store {
                 LOOK_AT_ADDRESS
             }
         };
-        let LookRow { mut waits, ledger } = self.run(block, variables).await?;
+        let LookRow { mut waits, ledger } = self.look(block, variables).await?;
         if let Some(rules) = address.filter(|address| address.counts) {
             let next_mail = ledger.unwrap_or_default().next_mail(rules, now);
             waits.push(Wait::new(BudgetKind::AddressMails, next_mail));
@@ -219,7 +219,7 @@ impl Store {
     /// When the store fails.
     pub async fn spend(&self, budgets: &[Budget]) -> Result<Option<Limited>, StoreError> {
         let variables = vars(to_spend(budgets, Vec::new(), self.clock.now()));
-        let row: SpendRow = self.run(SPEND, variables).await?;
+        let row: SpendRow = self.change([], SPEND, variables).await?;
         row.limited.map(Wait::limited).transpose()
     }
 
@@ -228,7 +228,7 @@ impl Store {
     /// # Errors
     /// When the store fails; then it comes back by itself.
     pub async fn refund(&self, budgets: &[Budget]) -> Result<(), StoreError> {
-        self.run::<Value>(REFUND, vars([("budgets", wanted(budgets))]))
+        self.change::<Value>([], REFUND, vars([("budgets", wanted(budgets))]))
             .await
             .map(drop)
     }

@@ -362,7 +362,8 @@ impl Store {
     pub async fn withdraw(&self, id: &ClaimId) -> Result<(), StoreError> {
         let _turn = self.turns.of(&id.address).await;
         let variables = vars([("claim", id.claim().into_value())]);
-        self.run::<Value>(WITHDRAW, variables).await.map(drop)
+        let withdrawn = self.change::<Value>([id.claim()], WITHDRAW, variables);
+        withdrawn.await.map(drop)
     }
 
     /// One claim.
@@ -384,7 +385,7 @@ impl Store {
         address: &str,
     ) -> Result<(Option<Account>, Vec<Claim>), StoreError> {
         let row: CandidatesRow = self
-            .run(
+            .look(
                 CANDIDATES,
                 vars([
                     ("account", account_id(address).into_value()),

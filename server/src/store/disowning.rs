@@ -20,7 +20,7 @@ impl Store {
     /// # Errors
     /// When the store fails.
     pub async fn claims_by_handle(&self, handle: &str) -> Result<Vec<Claim>, StoreError> {
-        self.run(
+        self.look(
             BY_HANDLE,
             vars([
                 ("handle", handle.into_value()),

@@ -176,6 +176,6 @@ impl super::Store {
     pub async fn ledger_mark(&self, digest: &str) -> Result<Option<String>, super::StoreError> {
         const MARK: &str = "{ RETURN (SELECT VALUE touched FROM ONLY $ledger) }";
         let ledger = ledger_id(digest).into_value();
-        self.run(MARK, super::vars([("ledger", ledger)])).await
+        self.look(MARK, super::vars([("ledger", ledger)])).await
     }
 }

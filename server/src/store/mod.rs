@@ -22,6 +22,7 @@ mod log_tail;
 mod one_address;
 mod outbox;
 mod reader;
+mod recent;
 mod restore;
 mod rows;
 mod schema;
@@ -47,7 +48,8 @@ use crate::config::DatabaseConfig;
 use engine::Engine;
 use line::Line;
 use reader::Reader;
-use statements::{PROBE, Statements, without_addresses};
+use recent::Touched;
+use statements::{Changing, MAX_TRIES, PROBE, Statements, without_addresses};
 use taken::TakenMails;
 use turns::Turns;
 use writer::Writer;
@@ -109,6 +111,13 @@ pub enum StoreError {
     /// unknown.
     #[error("the database server cannot be reached: {0}")]
     Unreachable(String),
+}
+
+impl StoreError {
+    /// Nobody knows what became of a statement.
+    fn given_up() -> Self {
+        Self::Failed("the statement was given up".to_owned())
+    }
 }
 
 impl From<surrealdb::Error> for StoreError {
@@ -205,7 +214,11 @@ impl Store {
     /// Another instance over the same database, as far as one process can have two.
     #[cfg(test)]
     pub fn beside(&self) -> Self {
-        Self::over(self.engine.clone(), self.clock.clone())
+        let other = Self::over(self.engine.clone(), self.clock.clone());
+        for instance in [self, &other] {
+            instance.statements.recent().turn_off();
+        }
+        other
     }
 
     /// Closes the store, once running statements have ended.
@@ -228,7 +241,7 @@ impl Store {
             RETURN count(SELECT VALUE id FROM account LIMIT 1) = 0
                 AND count(SELECT VALUE id FROM claim LIMIT 1) = 0
         }";
-        self.run(NEW, vars([])).await
+        self.look(NEW, vars([])).await
     }
 
     /// Whether the store takes writes.
@@ -236,18 +249,40 @@ impl Store {
     /// # Errors
     /// When it does not.
     pub async fn probe(&self) -> Result<(), StoreError> {
-        self.run::<Value>(PROBE, vars([("now", self.clock.now().into_value())]))
-            .await
-            .map(drop)
+        let now = vars([("now", self.clock.now().into_value())]);
+        self.change::<Value>([], PROBE, now).await.map(drop)
     }
 
-    /// Runs one block as one transaction, again and again while others get in its way.
-    async fn run<T: SurrealValue>(
+    /// Runs one block that changes nothing as one transaction.
+    async fn look<T: SurrealValue>(
         &self,
         block: &'static str,
         variables: Variables,
     ) -> Result<T, StoreError> {
-        self.statements.run(block, variables).await
+        self.statements.look(block, variables).await
+    }
+
+    /// Runs one block as one transaction, again and again while others get in its way. Of accounts,
+    /// claims, ledgers of addresses, and sessions it changes these at most.
+    async fn change<T: SurrealValue + Send + 'static>(
+        &self,
+        records: impl IntoIterator<Item = RecordId>,
+        block: &'static str,
+        variables: Variables,
+    ) -> Result<T, StoreError> {
+        let touched = Touched::These(records.into_iter().collect());
+        let statement = Changing::new(block, variables, touched);
+        Ok(self.statements.change(MAX_TRIES, statement).await?)
+    }
+
+    /// The same for one that may change anything.
+    async fn run<T: SurrealValue + Send + 'static>(
+        &self,
+        block: &'static str,
+        variables: Variables,
+    ) -> Result<T, StoreError> {
+        let statement = Changing::new(block, variables, Touched::Anything);
+        Ok(self.statements.change(MAX_TRIES, statement).await?)
     }
 
     /// One record, if it is there.

@@ -46,7 +46,7 @@ impl Store {
                 sessions: count(SELECT VALUE id FROM session WHERE string::contains(state, $named))
             }
         }";
-        let found: Found = self.run(LOOK, of(address)).await?;
+        let found: Found = self.look(LOOK, of(address)).await?;
         let rows = |table: &str, objects: Vec<Object>| -> Vec<Row> {
             objects
                 .into_iter()

@@ -203,7 +203,7 @@ impl Store {
         // Mostly nothing is due, and looking costs no write.
         let ahead = now + PUT_OFF_AT_MOST;
         let moments = [("now", now.into_value()), ("ahead", ahead.into_value())];
-        let due: Option<DateTime<Utc>> = self.run(DUE, vars(moments)).await?;
+        let due: Option<DateTime<Utc>> = self.look(DUE, vars(moments)).await?;
         if due.is_none() {
             return Ok(Vec::new());
         }
@@ -225,10 +225,12 @@ impl Store {
     /// When the store fails.
     pub async fn keep_lease(&self, mail: &LeasedMail, lease: Duration) -> Result<bool, StoreError> {
         let _turn = self.turns.of(&mail.address).await;
-        self.run(
+        let claim = mail.claim().claim();
+        self.change(
+            [claim.clone()],
             KEEP_LEASE,
             vars([
-                ("claim", mail.claim().claim().into_value()),
+                ("claim", claim.into_value()),
                 ("ticket", mail.ticket.clone().into_value()),
                 ("tries", mail.tries.into_value()),
                 ("leased_until", (self.clock.now() + lease).into_value()),
@@ -242,7 +244,7 @@ impl Store {
     /// # Errors
     /// When the store fails.
     pub async fn outbox_depth(&self) -> Result<OutboxDepth, StoreError> {
-        self.run(DEPTH, vars([])).await
+        self.look(DEPTH, vars([])).await
     }
 
     /// Whether no mail is owed to anybody.
@@ -250,7 +252,7 @@ impl Store {
     /// # Errors
     /// When the store fails.
     pub async fn outbox_is_empty(&self) -> Result<bool, StoreError> {
-        self.run(EMPTY, vars([])).await
+        self.look(EMPTY, vars([])).await
     }
 
     /// Makes sure that what is about to leave is worth sending, and says what it is.
@@ -338,11 +340,13 @@ impl Store {
     /// When the store fails.
     pub async fn mail_refused(&self, mail: &LeasedMail, told: bool) -> Result<(), StoreError> {
         let _turn = self.turns.of(&mail.address).await;
-        self.run::<Value>(
+        let (claim, account) = (mail.claim().claim(), account_id(&mail.address));
+        self.change::<Value>(
+            [claim.clone(), account.clone()],
             REFUSED,
             vars([
-                ("claim", mail.claim().claim().into_value()),
-                ("account", account_id(&mail.address).into_value()),
+                ("claim", claim.into_value()),
+                ("account", account.into_value()),
                 ("told", told.into_value()),
                 ("ticket", mail.ticket.clone().into_value()),
                 ("tries", mail.tries.into_value()),
@@ -362,10 +366,12 @@ impl Store {
         delay: Duration,
     ) -> Result<(), StoreError> {
         let _turn = self.turns.of(&mail.address).await;
-        self.run::<Value>(
+        let claim = mail.claim().claim();
+        self.change::<Value>(
+            [claim.clone()],
             POSTPONE,
             vars([
-                ("claim", mail.claim().claim().into_value()),
+                ("claim", claim.into_value()),
                 ("ticket", mail.ticket.clone().into_value()),
                 ("tries", mail.tries.into_value()),
                 ("due_at", (self.clock.now() + delay).into_value()),

@@ -19,12 +19,13 @@ impl Reader {
     }
 
     async fn find(&self, records: Vec<RecordId>) -> Result<Vec<Object>, StoreError> {
-        self.0.run(FIND, asked(records)).await
+        self.0.look(FIND, asked(records)).await
     }
 }
 
 impl Line<Reader> {
-    /// The rows of those of these records that there are, in the same order, all of one moment.
+    /// The rows of those of these records that there are, in the same order, all of one moment; not
+    /// read where they were written just now.
     ///
     /// # Errors
     /// When the store fails.
@@ -32,6 +33,9 @@ impl Line<Reader> {
         self: &Arc<Self>,
         records: Vec<RecordId>,
     ) -> Result<Vec<Object>, StoreError> {
+        if let Some(rows) = self.shared().0.recent().rows(&records) {
+            return Ok(rows);
+        }
         match self.line_up(&records).await {
             Told::Together(found) => found,
             Told::First(_busy) => self.shared().find(records).await,

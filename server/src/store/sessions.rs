@@ -81,9 +81,11 @@ impl SessionRecords {
         Self(store)
     }
 
-    async fn run(&self, block: &'static str, variables: Variables) -> Result<()> {
+    async fn change(&self, id: &Id, block: &'static str, mut variables: Variables) -> Result<()> {
+        let record = session_id(id);
+        variables.insert("record".to_owned(), record.clone().into_value());
         self.0
-            .run::<Value>(block, variables)
+            .change::<Value>([record], block, variables)
             .await
             .map(drop)
             .map_err(backend)
@@ -120,11 +122,10 @@ impl SessionStore for SessionRecords {
     async fn save(&self, record: &Record) -> Result<()> {
         let row = row(record)?;
         let variables = vars([
-            ("record", session_id(&record.id).into_value()),
             ("state", row.state.into_value()),
             ("expires_at", row.expires_at.into_value()),
         ]);
-        self.run(SAVE, variables).await
+        self.change(&record.id, SAVE, variables).await
     }
 
     async fn load(&self, id: &Id) -> Result<Option<Record>> {
@@ -146,8 +147,7 @@ impl SessionStore for SessionRecords {
         if REPLACING.try_with(|()| ()).is_ok() {
             return Ok(());
         }
-        let record = vars([("record", session_id(id).into_value())]);
-        self.run(DELETE, record).await
+        self.change(id, DELETE, vars([])).await
     }
 }
 

@@ -7,8 +7,10 @@ use std::time::Duration;
 
 use surrealdb::types::{QueryError, SurrealValue, Value, Variables};
 use tokio::sync::Semaphore;
+use tracing::Instrument;
 
 use super::engine::Engine;
+use super::recent::{Known, Recent, Touched};
 use super::{StoreError, vars};
 use crate::clock::SharedClock;
 use crate::entropy::jitter;
@@ -35,31 +37,86 @@ pub(super) struct Statements {
     engine: Arc<Engine>,
     clock: SharedClock,
     permits: Semaphore,
+    recent: Recent,
+}
+
+/// A statement that may change something.
+pub(super) struct Changing {
+    pub block: &'static str,
+    pub variables: Variables,
+    pub touched: Touched,
+    /// What its records say if it answers with NONE.
+    pub then: Known,
+}
+
+impl Changing {
+    /// A statement of which nothing is known but what it may change.
+    pub(super) fn new(block: &'static str, variables: Variables, touched: Touched) -> Self {
+        Self {
+            block,
+            variables,
+            touched,
+            then: Known::new(),
+        }
+    }
 }
 
 impl Statements {
     pub(super) fn new(engine: Arc<Engine>, clock: SharedClock) -> Self {
         Self {
+            recent: Recent::new(engine.is_embedded()),
             engine,
             clock,
             permits: Semaphore::new(AT_ONCE),
         }
     }
 
-    /// Runs one block as one transaction, again and again while others get in its way.
-    pub(super) async fn run<T: SurrealValue>(
+    /// What was written last.
+    pub(super) fn recent(&self) -> &Recent {
+        &self.recent
+    }
+
+    /// Runs one block that changes nothing as one transaction.
+    pub(super) async fn look<T: SurrealValue>(
         &self,
         block: &'static str,
         variables: Variables,
     ) -> Result<T, StoreError> {
         let tried = self.try_often(MAX_TRIES, block, variables).await;
-        tried.map_err(|tried| match tried {
-            Tried::Conflict => StoreError::Contended,
-            Tried::Refused(error) | Tried::Failed(error) => error,
-        })
+        tried.map_err(StoreError::from)
     }
 
-    /// The same, but only so often.
+    /// The same for one that may change something, so often while others get in its way. It goes on
+    /// when whoever wanted it gives up.
+    pub(super) async fn change<T: SurrealValue + Send + 'static>(
+        self: &Arc<Self>,
+        tries: u32,
+        statement: Changing,
+    ) -> Result<T, Tried> {
+        let statements = self.clone();
+        let changing = async move { statements.change_now(tries, statement).await };
+        let outcome = tokio::spawn(changing.in_current_span()).await;
+        let value = outcome.unwrap_or_else(|_| Err(Tried::Failed(StoreError::given_up())))?;
+        T::from_value(value).map_err(|error| Tried::Failed(error.into()))
+    }
+
+    async fn change_now(&self, tries: u32, statement: Changing) -> Result<Value, Tried> {
+        let change = self.recent.begin(statement.touched);
+        let outcome: Result<Value, Tried> = self
+            .try_often(tries, statement.block, statement.variables)
+            .await;
+        match &outcome {
+            Ok(Value::None) => self.recent.end(change, statement.then),
+            Ok(_) | Err(Tried::Conflict | Tried::Refused(_)) => {
+                self.recent.end(change, Known::new());
+            }
+            // It may come through later.
+            Err(Tried::Failed(_)) => {}
+        }
+        outcome
+    }
+
+    /// The same as `look`, but only so often.
     pub(super) async fn try_often<T: SurrealValue>(
         &self,
         tries: u32,
@@ -173,6 +230,15 @@ pub(super) enum Tried {
     Refused(StoreError),
     /// Whether anything was changed is unknown.
     Failed(StoreError),
+}
+
+impl From<Tried> for StoreError {
+    fn from(tried: Tried) -> Self {
+        match tried {
+            Tried::Conflict => Self::Contended,
+            Tried::Refused(error) | Tried::Failed(error) => error,
+        }
+    }
 }
 
 /// The engine's words can hold a record's id, which holds an address, which no log may.

@@ -177,7 +177,11 @@ impl Store {
     }
 
     async fn write_taken(&self, mails: Vec<TakenMail>) -> Result<(), StoreError> {
-        self.run::<Value>(TAKEN, vars([("all", mails.into_value())]))
+        let records: Vec<RecordId> = mails
+            .iter()
+            .flat_map(|mail| [mail.claim.clone(), mail.account.clone()])
+            .collect();
+        self.change::<Value>(records, TAKEN, vars([("all", mails.into_value())]))
             .await
             .map(drop)
     }

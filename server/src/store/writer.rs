@@ -7,14 +7,16 @@ use std::mem;
 use std::sync::{Arc, LazyLock};
 
 use chrono::{DateTime, Utc};
-use surrealdb::types::{Object, RecordId, SurrealValue, Value, Variables};
+use surrealdb::types::{Object, RecordId, SurrealValue, Value};
 
 use super::budgets::{
     Budget, Limited, Wait, budget_waits, end_if_limited, refund_budgets, spend_budgets, to_spend,
     wanted,
 };
 use super::line::{Line, Shared, Told};
-use super::statements::{Statements, Tried};
+use super::reader::id_of;
+use super::recent::{Known, Touched};
+use super::statements::{Changing, MAX_TRIES, Statements, Tried};
 use super::{StoreError, vars};
 
 /// How often several are tried together when other transactions get in their way.
@@ -91,6 +93,17 @@ impl Row {
             _ => Object::new(),
         };
         Self { id, content }
+    }
+
+    /// As the engine gives it back: it has an id in it, and nothing of what is not there.
+    fn as_read(&self) -> Object {
+        let content = self.content.iter();
+        let fields = content.filter(|(_, value)| **value != Value::None);
+        let mut row: Object = fields
+            .map(|(name, value)| (name.clone(), value.clone()))
+            .collect();
+        row.insert("id", self.id.clone());
+        row
     }
 }
 
@@ -215,7 +228,24 @@ impl Writing {
         self
     }
 
-    fn statement(mut self) -> (&'static str, Variables) {
+    /// What its records say once it is written.
+    fn known(&self) -> Known {
+        let written = self.made.iter().chain(&self.rewritten).map(|row| &row.id);
+        let changed: Vec<&RecordId> = written.chain(&self.gone).collect();
+        let found = |record: &RecordId| self.found.iter().find(|row| id_of(row) == Some(record));
+        let unchanged = self.records.iter().filter(|it| !changed.contains(it));
+        let unchanged = unchanged.map(|record| (record.clone(), found(record).cloned()));
+        // One that was not found first may not be there to be rewritten.
+        let is_there = |row: &&Row| found(&row.id).is_some();
+        let rewritten = self.rewritten.iter().filter(is_there);
+        let written = self.made.iter().chain(rewritten);
+        let written = written.map(|row| (row.id.clone(), Some(row.as_read())));
+        unchanged.chain(written).collect()
+    }
+
+    fn statement(mut self) -> Changing {
+        let touched = Touched::These(self.concerns().cloned().collect());
+        let then = self.known();
         // The engine prepares itself for each change of table.
         self.made.sort_by(|a, b| a.id.table.cmp(&b.id.table));
         let mut number = usize::from(!self.records.is_empty())
@@ -240,7 +270,12 @@ impl Writing {
             variables.extend(payment);
             number |= kind << 4;
         }
-        (&STATEMENTS[number], variables)
+        Changing {
+            block: &STATEMENTS[number],
+            variables,
+            touched,
+            then,
+        }
     }
 }
 
@@ -279,17 +314,12 @@ impl Line<Writer> {
             Told::Alone
         };
         let statements = &self.shared().0;
-        let (statement, variables) = writing.statement();
         match told {
             Told::Together(written) => return written.map(|()| Written::All),
-            Told::Lost => {
-                let words = "the statement was given up".to_owned();
-                return Err(StoreError::Failed(words));
-            }
+            Told::Lost => return Err(StoreError::given_up()),
             Told::First(busy) => {
-                let written = statements
-                    .try_often::<Option<WrittenRow>>(1, statement, variables.clone())
-                    .await;
+                let written: Result<Option<WrittenRow>, _> =
+                    statements.change(1, writing.clone().statement()).await;
                 // Whoever has to try again does not hold the others up.
                 drop(busy);
                 match written {
@@ -300,7 +330,7 @@ impl Line<Writer> {
             }
             Told::Alone => {}
         }
-        let written: Option<WrittenRow> = statements.run(statement, variables).await?;
+        let written: Option<WrittenRow> = statements.change(MAX_TRIES, writing.statement()).await?;
         written.try_into()
     }
 }
@@ -327,11 +357,8 @@ impl Shared for Writer {
         {
             return None;
         }
-        let (statement, variables) = all.statement();
-        let written = self
-            .0
-            .try_often::<Option<WrittenRow>>(TRIES, statement, variables);
-        let told = match written.await.map(Written::try_from) {
+        let written: Result<Option<WrittenRow>, _> = self.0.change(TRIES, all.statement()).await;
+        let told = match written.map(Written::try_from) {
             Ok(Ok(Written::All)) => Ok(()),
             Ok(Err(error)) | Err(Tried::Failed(error)) => Err(error),
             Ok(Ok(Written::Changed | Written::Limited(_)))
