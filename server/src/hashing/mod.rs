@@ -19,6 +19,7 @@ use anyhow::Context;
 use argon2::{Algorithm, Argon2, Block, Params, Version};
 use latchkey_app::domain::Password;
 use thiserror::Error;
+use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use zeroize::Zeroizing;
 
@@ -86,11 +87,13 @@ impl HashingPool {
         memory_of_all.resize(blocks * workers, Block::new());
         drop(memory_of_all);
         let queue = Arc::new(Queue::new(workers));
+        let runtime = Handle::try_current().ok();
         for number in 0..workers {
             let queue = Arc::clone(&queue);
+            let runtime = runtime.clone();
             thread::Builder::new()
                 .name(format!("hash-{number}"))
-                .spawn(move || work(&queue, blocks))
+                .spawn(move || work(&queue, blocks, runtime.as_ref()))
                 .context("Failed to start a hashing worker")?;
         }
         Ok(Self {
@@ -190,13 +193,13 @@ impl Drop for HashingPool {
     }
 }
 
-fn work(queue: &Queue, blocks: usize) {
+fn work(queue: &Queue, blocks: usize, runtime: Option<&Handle>) {
     let mut memory = Vec::new();
     loop {
         let job = match queue.pop(REST_AFTER) {
             Next::Job(job) => job,
             Next::Finished(finished) => {
-                tell(finished);
+                tell(finished, runtime);
                 continue;
             }
             Next::Nothing => {
@@ -223,14 +226,24 @@ fn work(queue: &Queue, blocks: usize) {
             answer: job.answer,
             result,
         };
-        tell(queue.finish(finished, began.elapsed()));
+        tell(queue.finish(finished, began.elapsed()), runtime);
     }
 }
 
-fn tell(finished: Vec<Finished>) {
-    for Finished { answer, result } in finished {
-        // Nobody waits any more when the request was given up: then the hash is of no use.
-        let _ = answer.send(result);
+/// Several are told by a task of the runtime. This thread would have to leave the processor to the
+/// first one right after telling them, and the others would come one by one, each too late for what is
+/// done for several together.
+fn tell(finished: Vec<Finished>, runtime: Option<&Handle>) {
+    let are_several = finished.len() > 1;
+    let tell = move || {
+        for Finished { answer, result } in finished {
+            // Nobody waits any more when the request was given up: then the hash is of no use.
+            let _ = answer.send(result);
+        }
+    };
+    match runtime {
+        Some(runtime) if are_several => drop(runtime.spawn(async move { tell() })),
+        _ => tell(),
     }
 }
 

@@ -18,6 +18,8 @@ use std::collections::{HashMap, HashSet};
 use std::mem;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+#[cfg(test)]
+use surrealdb::types::SurrealValue;
 use surrealdb::types::{Object, RecordId};
 
 /// How many rows are kept at least before the oldest go, and half of what is kept at most: a claim
@@ -182,6 +184,22 @@ impl State {
             self.changing.remove(record);
         }
         is_clear
+    }
+}
+
+#[cfg(test)]
+impl super::Store {
+    /// Asks the engine about everything that is known without asking it; says how many rows that are.
+    pub async fn compare_what_is_known(&self) -> usize {
+        const SELECT: &str = "{ RETURN (SELECT * FROM $record) }";
+        let mut rows = 0;
+        for (record, known) in self.statements.recent().all() {
+            let id = super::vars([("record", record.clone().into_value())]);
+            let says: Vec<Object> = self.look(SELECT, id).await.unwrap();
+            assert_eq!(known.as_slice(), says, "{record:?}");
+            rows += says.len();
+        }
+        rows
     }
 }
 

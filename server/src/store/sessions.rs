@@ -208,6 +208,7 @@ mod tests {
         let former = Id::default();
         for lingering in [None, Some(record(former.0))] {
             sessions.create(&mut record(former.0)).await.unwrap();
+            assert!(sessions.0.compare_what_is_known().await > 0);
             let session = Session::new(Some(former), Arc::new(sessions.clone()), None);
             replace_session(&session, lingering.clone()).await.unwrap();
             session.insert("more", 2).await.unwrap();
@@ -217,6 +218,7 @@ mod tests {
             );
             session.save().await.unwrap();
             assert_eq!(sessions.load(&former).await.unwrap(), lingering);
+            sessions.0.compare_what_is_known().await;
             let new = session.id().unwrap();
             assert_ne!(new, former);
             let data = sessions.load(&new).await.unwrap().unwrap().data;

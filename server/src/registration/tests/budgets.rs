@@ -351,6 +351,7 @@ async fn nine_wrong_codes_make_the_codes_of_an_address_long() {
         assert_eq!(claim.digits, 4);
         for left in [2, 1, 0] {
             assert_eq!(story.guess(&claim, false, from(2)).await, wrong(left));
+            assert!(story.store.compare_what_is_known().await > 1);
         }
     }
     assert_eq!(
@@ -513,6 +514,7 @@ async fn an_owner_is_told_three_times_a_day_at_most() {
             let outgoing = story.prepare(&mail).await;
             let telling = matches!(outgoing, Outgoing::AlreadyRegistered { .. });
             told += u32::from(telling);
+            story.store.compare_what_is_known().await;
             if let Outgoing::AlreadyRegistered { claim, .. } | Outgoing::Silence { claim, .. } =
                 outgoing
             {

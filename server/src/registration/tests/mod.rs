@@ -216,6 +216,7 @@ async fn the_right_code_makes_the_account_once() {
     let (_, code) = story.register("testpassword").await;
     assert!(story.store.account(EMAIL).await.unwrap().is_none());
     assert_eq!(story.verify("testpassword", &code).await, verified());
+    assert!(story.store.compare_what_is_known().await > 0);
     assert!(story.store.account(EMAIL).await.unwrap().is_some());
     assert_eq!(
         story.verify("testpassword", &code).await,
