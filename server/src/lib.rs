@@ -8,6 +8,7 @@ pub mod admin;
 mod background;
 pub mod clock;
 pub mod config;
+pub mod crowd;
 pub mod entropy;
 pub mod hashing;
 pub mod http;

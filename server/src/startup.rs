@@ -143,6 +143,7 @@ pub async fn build_in(config: Config, world: World) -> anyhow::Result<Applicatio
         parameters,
         &former_parameters,
         config.hash_workers(),
+        store.crowd(),
         &*entropy,
     )?;
     let transport = Transport::from_config(

@@ -25,6 +25,7 @@ use zeroize::Zeroizing;
 
 use self::queue::{Finished, Job, MAX_WAIT, Next, Queue, busy};
 use self::recent::RecentHashes;
+use crate::crowd::Crowd;
 use crate::entropy::Entropy;
 use crate::network::ClientNetwork;
 
@@ -70,6 +71,7 @@ impl HashingPool {
         parameters: HashParameters,
         former: &[HashParameters],
         workers: usize,
+        crowd: Crowd,
         entropy: &dyn Entropy,
     ) -> anyhow::Result<Self> {
         let params =
@@ -86,7 +88,7 @@ impl HashingPool {
             .context("hash.*: there is not enough memory")?;
         memory_of_all.resize(blocks * workers, Block::new());
         drop(memory_of_all);
-        let queue = Arc::new(Queue::new(workers));
+        let queue = Arc::new(Queue::new(workers, crowd));
         let runtime = Handle::try_current().ok();
         for number in 0..workers {
             let queue = Arc::clone(&queue);
@@ -304,7 +306,26 @@ mod tests {
             iterations,
             parallelism: 1,
         };
-        HashingPool::start(parameters, &[], 1, &SystemEntropy).unwrap()
+        HashingPool::start(parameters, &[], 1, Crowd::default(), &SystemEntropy).unwrap()
+    }
+
+    #[test]
+    fn several_are_told_with_a_runtime_and_without() {
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        for handle in [None, Some(runtime.handle())] {
+            let (finished, told): (Vec<_>, Vec<_>) = (0..3)
+                .map(|number: u32| {
+                    let (answer, told) = oneshot::channel();
+                    let result = Ok(number.to_string());
+                    (Finished { answer, result }, told)
+                })
+                .unzip();
+            tell(finished, handle);
+            for (number, told) in told.into_iter().enumerate() {
+                let told = told.blocking_recv().unwrap().unwrap();
+                assert_eq!(told, number.to_string());
+            }
+        }
     }
 
     #[tokio::test]

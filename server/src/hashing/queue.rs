@@ -14,6 +14,7 @@ use tokio::sync::oneshot;
 
 use super::demand::Demand;
 use super::{HashSettings, HashingError};
+use crate::crowd::Crowd;
 use crate::network::{ClientNetwork, Site};
 
 /// Who waits longer than this has probably gone: their place is better used for somebody else. More
@@ -96,11 +97,12 @@ pub(super) struct Queue {
     waiting: Mutex<Waiting>,
     filled: Condvar,
     workers: usize,
+    crowd: Crowd,
 }
 
 impl Queue {
-    /// The queue of so many workers.
-    pub(super) fn new(workers: usize) -> Self {
+    /// The queue of so many workers, which says to others how many wait.
+    pub(super) fn new(workers: usize, crowd: Crowd) -> Self {
         Self {
             waiting: Mutex::new(Waiting {
                 lines: HashMap::new(),
@@ -113,6 +115,7 @@ impl Queue {
             }),
             filled: Condvar::new(),
             workers,
+            crowd,
         }
     }
 
@@ -174,6 +177,7 @@ impl Queue {
         if line.len() == 1 {
             waiting.turns.push_back(site);
         }
+        self.crowd.counts(waiting.count);
         drop(waiting);
         self.filled.notify_one();
         Ok(())
@@ -185,6 +189,7 @@ impl Queue {
         let mut waiting = self.lock();
         loop {
             if let Some(job) = waiting.next() {
+                self.crowd.counts(waiting.count);
                 return Next::Job(job);
             }
             if !waiting.held.is_empty() {
@@ -298,7 +303,7 @@ mod tests {
 
     /// One worker's, with so many places.
     fn queue(places: u32) -> Queue {
-        let queue = Queue::new(1);
+        let queue = Queue::new(1, Crowd::default());
         queue.lock().takes = LONGEST_BURST / places;
         queue
     }
@@ -321,6 +326,22 @@ mod tests {
         }
         let order: Vec<_> = (0..5).map(|_| next(&queue).unwrap()).collect();
         assert_eq!(order, ["a1", "b1", "c1", "a2", "a3"]);
+    }
+
+    #[test]
+    fn others_are_told_how_many_wait() {
+        let crowd = Crowd::default();
+        let queue = Queue::new(1, crowd.clone());
+        let mut receivers = Vec::new();
+        for number in 1..=4 {
+            assert!(!crowd.is_there());
+            let (job, receiver) = job("a");
+            receivers.push(receiver);
+            queue.push(network(number), job).unwrap();
+        }
+        assert!(crowd.is_there());
+        next(&queue).unwrap();
+        assert!(!crowd.is_there());
     }
 
     #[test]
@@ -354,7 +375,7 @@ mod tests {
 
     #[test]
     fn as_many_wait_as_can_be_hashed_soon() {
-        let queue = Queue::new(2);
+        let queue = Queue::new(2, Crowd::default());
         let places = || queue.places(&queue.lock());
         let hashes = |took: Duration| {
             for _ in 0..100 {
@@ -379,7 +400,7 @@ mod tests {
 
     #[test]
     fn a_flood_finds_fewer_places_until_nobody_waits() {
-        let queue = Queue::new(2);
+        let queue = Queue::new(2, Crowd::default());
         let hashes = |took: Duration| {
             for _ in 0..100 {
                 queue.finish(finished("$hash").0, took);
@@ -428,7 +449,7 @@ mod tests {
 
     #[test]
     fn a_hash_is_told_at_once_unless_many_wait() {
-        let queue = Queue::new(2);
+        let queue = Queue::new(2, Crowd::default());
         let after = |took| {
             queue
                 .finish(finished("$hash").0, Duration::from_millis(took))

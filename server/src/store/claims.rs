@@ -427,7 +427,7 @@ impl Store {
             let account: Option<Account> = found.row(account_id)?;
             let ledger: Ledger = found.row(ledger_id)?.unwrap_or_default();
             let result = guess.judge(claim.as_ref(), account.as_ref(), &ledger, now);
-            let decision = Decision::new(result).refunding(guess.refund);
+            let decision = Decision::new(result).refunding(guess.refund).in_no_hurry();
             let (GuessResult::Verified | GuessResult::Wrong { .. }, Some(mut claim)) =
                 (result, claim)
             else {

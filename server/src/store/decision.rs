@@ -51,6 +51,7 @@ pub(super) struct Decision<'a, T> {
     or: Option<fn(Limited) -> T>,
     put: Vec<Row>,
     gone: Vec<RecordId>,
+    can_wait: bool,
 }
 
 /// What it costs.
@@ -72,7 +73,14 @@ impl<'a, T> Decision<'a, T> {
             or: None,
             put: Vec::new(),
             gone: Vec::new(),
+            can_wait: false,
         }
+    }
+
+    /// Where many are about, it may be written with what the next of them write.
+    pub(super) fn in_no_hurry(mut self) -> Self {
+        self.can_wait = true;
+        self
     }
 
     /// All of this is spent; or nothing is written, where a budget or one of `waits` does not allow
@@ -146,6 +154,7 @@ impl<'a, T> Decision<'a, T> {
             rewritten,
             gone: mem::take(&mut self.gone),
             payment,
+            can_wait: self.can_wait,
         }
     }
 }
@@ -262,8 +271,15 @@ mod tests {
             let now = store.clock.now();
             let written = store.writer.write(overtaking.writing(found, now)).await;
             assert!(matches!(written, Ok(Written::All)));
-            let written = store.writer.write(late.writing(again, now)).await;
-            assert!(matches!(written, Ok(Written::Changed)));
+            let mut later = Decision::new(()).put(&record, Probe { at: now });
+            let too_late = Found {
+                records: again.records.clone(),
+                rows: again.rows.clone(),
+            };
+            for writing in [later.writing(too_late, now), late.writing(again, now)] {
+                let written = store.writer.write(writing).await;
+                assert!(matches!(written, Ok(Written::Changed)));
+            }
             let found = store.find(records).await.unwrap();
             let kept: Probe = found.row(&record).unwrap().unwrap();
             assert_eq!(kept.at, at);

@@ -28,7 +28,8 @@ impl Store {
             RETURN (SELECT memory_kib, iterations, parallelism FROM hash_parameters WHERE id != $id)
         }";
         let rows: Vec<ParametersRow> = self
-            .run(
+            .change(
+                [],
                 REMEMBER,
                 vars([
                     ("id", parameters_id(today).into_value()),
@@ -65,7 +66,8 @@ impl Store {
             RETURN true
         }";
         let value: Value = self
-            .run(
+            .change(
+                [],
                 FORGET,
                 vars([
                     ("id", parameters_id(former).into_value()),

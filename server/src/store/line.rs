@@ -2,13 +2,16 @@
 //!
 //! A statement costs the engine as much as the few rows that it reads or writes (docs/PERFORMANCE.md).
 //! So while one is under way, whatever else comes waits for it, and is then done by one statement.
-//! Nobody waits for others to come: what comes alone is done at once.
+//! Nobody waits for others to come, what comes alone is done at once; except for whoever has said that
+//! they can wait.
 
 use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
+use tokio::time::timeout;
 
 /// How many are done together.
 const AT_ONCE: usize = 32;
@@ -44,6 +47,8 @@ struct State<S: Shared> {
 struct Waiting<S: Shared> {
     item: S::Item,
     told: oneshot::Sender<Told<S>>,
+    /// Whether it is only done with others, for the time being.
+    can_wait: bool,
 }
 
 /// How an item is done.
@@ -95,23 +100,54 @@ impl<S: Shared> Line<S> {
             if state.waiting.is_empty() {
                 return Told::First(busy);
             }
-            state.wait(item.clone())
+            state.wait(item.clone(), false)
         };
         drop(busy);
         told.await.unwrap_or(Told::Lost)
+    }
+
+    /// The same, but it waits for so long for somebody who cannot wait.
+    pub(super) async fn wait_and_line_up(
+        self: &Arc<Self>,
+        item: &S::Item,
+        patience: Duration,
+    ) -> Told<S> {
+        let mut told = self.lock().wait(item.clone(), true);
+        let told = match timeout(patience, &mut told).await {
+            Ok(told) => told,
+            Err(_) => {
+                self.hurry();
+                told.await
+            }
+        };
+        told.unwrap_or(Told::Lost)
     }
 
     /// Nobody else may look in between: whoever sees that somebody is busy must be seen to wait.
     fn begin(self: &Arc<Self>, item: &S::Item) -> Result<Busy<S>, oneshot::Receiver<Told<S>>> {
         let mut state = self.lock();
         if state.is_busy {
-            return Err(state.wait(item.clone()));
+            return Err(state.wait(item.clone(), false));
         }
         state.is_busy = true;
         Ok(Busy(self.clone()))
     }
 
-    /// Those who wait are next.
+    /// Somebody's patience is at its end.
+    fn hurry(self: &Arc<Self>) {
+        let is_busy = {
+            let mut state = self.lock();
+            for waiting in &mut state.waiting {
+                waiting.can_wait = false;
+            }
+            mem::replace(&mut state.is_busy, true)
+        };
+        if !is_busy {
+            self.go_on();
+        }
+    }
+
+    /// Those who wait are next, unless all of them can wait for longer.
     fn go_on(self: &Arc<Self>) {
         let mut group = {
             let mut state = self.lock();
@@ -159,18 +195,23 @@ impl<S: Shared> Line<S> {
 }
 
 impl<S: Shared> State<S> {
-    fn wait(&mut self, item: S::Item) -> oneshot::Receiver<Told<S>> {
+    fn wait(&mut self, item: S::Item, can_wait: bool) -> oneshot::Receiver<Told<S>> {
         let (tell, told) = oneshot::channel();
-        self.waiting.push(Waiting { item, told: tell });
+        self.waiting.push(Waiting {
+            item,
+            told: tell,
+            can_wait,
+        });
         told
     }
 
     fn take_group(&mut self) -> Vec<Waiting<S>> {
+        self.waiting.retain(|waiting| !waiting.told.is_closed());
         let mut group: Vec<Waiting<S>> = Vec::new();
+        if self.waiting.iter().all(|waiting| waiting.can_wait) {
+            return group;
+        }
         for waiting in mem::take(&mut self.waiting) {
-            if waiting.told.is_closed() {
-                continue;
-            }
             let others: Vec<&S::Item> = group.iter().map(|waiting| &waiting.item).collect();
             if others.len() < AT_ONCE && S::goes_with(&waiting.item, &others) {
                 group.push(waiting);
@@ -184,10 +225,7 @@ impl<S: Shared> State<S> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use tokio::task::JoinSet;
-    use tokio::time::timeout;
 
     use super::*;
 
@@ -249,6 +287,48 @@ mod tests {
         );
     }
 
+    #[tokio::test]
+    async fn whoever_can_wait_goes_with_the_next_who_cannot_or_when_their_time_is_up() {
+        const LONG: Duration = Duration::from_secs(600);
+        const SHORT: Duration = Duration::from_millis(20);
+        let line = Line::new(Doubler);
+        let can_wait = |item: i32, patience| {
+            let line = line.clone();
+            tokio::spawn(async move { line.wait_and_line_up(&item, patience).await })
+        };
+        let until_so_many_wait = async |count: usize| {
+            while line.waiting() < count {
+                tokio::task::yield_now().await;
+            }
+        };
+        let answer = |told| match told {
+            Told::Together(answer) => answer,
+            _ => 0,
+        };
+        // With one who comes.
+        let waits = can_wait(1, LONG);
+        until_so_many_wait(1).await;
+        assert_eq!(answer(line.line_up(&2).await), 4);
+        assert_eq!(answer(waits.await.unwrap()), 2);
+        // Not because somebody else is done.
+        let Told::First(busy) = line.line_up(&1).await else {
+            panic!("nobody else is there");
+        };
+        let waits = can_wait(1, LONG);
+        until_so_many_wait(1).await;
+        drop(busy);
+        assert_eq!(line.waiting(), 1);
+        // Nor because somebody gives up, but with one whose time is up.
+        let gives_up = can_wait(3, LONG);
+        until_so_many_wait(2).await;
+        gives_up.abort();
+        assert_eq!(answer(can_wait(2, SHORT).await.unwrap()), 4);
+        assert_eq!(answer(waits.await.unwrap()), 2);
+        // Alone, if there is nobody else.
+        let alone = line.wait_and_line_up(&1, SHORT).await;
+        assert!(matches!(alone, Told::First(_)));
+    }
+
     #[tokio::test(flavor = "multi_thread", worker_threads = 3)]
     async fn nobody_is_forgotten() {
         let line = Line::new(Doubler);
@@ -257,7 +337,11 @@ mod tests {
             for item in 1..4 {
                 let line = line.clone();
                 tasks.spawn(async move {
-                    match line.line_up(&item).await {
+                    let told = match item {
+                        3 => line.wait_and_line_up(&item, Duration::from_millis(1)).await,
+                        _ => line.line_up(&item).await,
+                    };
+                    match told {
                         Told::First(_busy) => 2 * item,
                         Told::Together(answer) => answer,
                         Told::Alone | Told::Lost => 0,

@@ -45,6 +45,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use crate::clock::SharedClock;
 use crate::config::DatabaseConfig;
+use crate::crowd::Crowd;
 use engine::Engine;
 use line::Line;
 use reader::Reader;
@@ -137,8 +138,9 @@ pub struct Store {
     statements: Arc<Statements>,
     reader: Arc<Line<Reader>>,
     writer: Arc<Line<Writer>>,
-    turns: Turns,
+    turns: Arc<Turns>,
     taken: TakenMails,
+    crowd: Crowd,
     /// Makes the connection to a server anew when it breaks.
     keeper: Option<AbortOnDropHandle<()>>,
 }
@@ -177,16 +179,25 @@ impl Store {
 
     fn over(engine: Arc<Engine>, clock: SharedClock) -> Self {
         let statements = Arc::new(Statements::new(engine.clone(), clock.clone()));
+        let turns = Arc::new(Turns::new());
+        let crowd = Crowd::default();
         Self {
             engine,
             clock,
             reader: Reader::new(statements.clone()),
-            writer: Writer::new(statements.clone()),
+            writer: Writer::new(statements.clone(), crowd.clone()),
+            taken: TakenMails::new(statements.clone(), turns.clone()),
             statements,
-            turns: Turns::new(),
-            taken: TakenMails::default(),
+            turns,
+            crowd,
             keeper: None,
         }
+    }
+
+    /// Whoever hashes says here how many wait.
+    #[must_use]
+    pub fn crowd(&self) -> Crowd {
+        self.crowd.clone()
     }
 
     /// Resolves with the reason once the embedded engine has failed to write, and is given up.

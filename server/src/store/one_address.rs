@@ -6,6 +6,7 @@ use super::accounts::account_id;
 use super::claims::claims_of;
 use super::rows::Row;
 use super::shown::shown;
+use super::writer::PATIENCE;
 use super::{Store, StoreError, vars};
 
 /// What is shown of one address.
@@ -91,7 +92,9 @@ impl Store {
         }";
         let _turn = self.turns.of(address).await;
         let mut deleted: Deleted = self.run(DELETE, of(address)).await?;
-        // One that somebody began in the meantime was not in the snapshot of that transaction.
+        // One that somebody began in the meantime was not in the snapshot of that transaction, or
+        // waits to be written with others.
+        tokio::time::sleep(2 * PATIENCE).await;
         let late: u64 = self.run(END_SESSIONS, of(address)).await?;
         deleted.sessions += late;
         Ok(deleted)

@@ -6,7 +6,7 @@
 
 use chrono::{DateTime, Duration, Utc};
 use latchkey_app::language::Language;
-use surrealdb::types::{SurrealValue, Value};
+use surrealdb::types::{RecordId, SurrealValue, Value};
 
 use super::accounts::{Account, account_id};
 use super::claims::{Claim, language};
@@ -104,28 +104,31 @@ macro_rules! owed {
     };
 }
 
-const DUE: &str = concat!(
-    "{ RETURN array::concat(
-        (SELECT VALUE due_at FROM claim WHERE due_at > $ahead LIMIT 1),
-        (SELECT VALUE due_at FROM claim WHERE ",
-    owed!(),
-    " AND due_at <= $now LIMIT 1)
-    )[0] }"
-);
+macro_rules! due {
+    () => {
+        concat!(owed!(), " AND due_at <= $now")
+    };
+}
 
-const LEASE: &str = concat!(
-    "{
-    LET $due = array::concat(
+const DUE: &str = concat!(
+    "{ RETURN array::slice(array::concat(
         (SELECT id, due_at FROM claim WHERE due_at > $ahead LIMIT $limit),
         (SELECT id, due_at FROM claim WHERE ",
-    owed!(),
-    " AND due_at <= $now ORDER BY due_at LIMIT $limit)
-    );
-    LET $due = array::slice($due, 0, $limit);
-    RETURN (UPDATE $due.id SET due_at = $leased_until, tries += 1
-        RETURN address, key, ticket, tries, requested_at)
-}"
+    due!(),
+    " ORDER BY due_at LIMIT $limit)
+    ), 0, $limit).id }"
 );
+
+/// Those that nobody else has taken on meanwhile.
+const LEASE: &str = concat!(
+    "{ RETURN (UPDATE $due SET due_at = $leased_until, tries += 1
+        WHERE due_at > $ahead OR (",
+    due!(),
+    ") RETURN address, key, ticket, tries, requested_at) }"
+);
+
+/// How often others may take on all that was due before it is left to them.
+const LEASE_TRIES: u32 = 3;
 
 const DEPTH: &str = concat!(
     "{ RETURN {
@@ -200,23 +203,27 @@ impl Store {
         lease: Duration,
     ) -> Result<Vec<LeasedMail>, StoreError> {
         let now = self.clock.now();
-        // Mostly nothing is due, and looking costs no write.
         let ahead = now + PUT_OFF_AT_MOST;
-        let moments = [("now", now.into_value()), ("ahead", ahead.into_value())];
-        let due: Option<DateTime<Utc>> = self.look(DUE, vars(moments)).await?;
-        if due.is_none() {
-            return Ok(Vec::new());
+        let moments = vars([
+            ("now", now.into_value()),
+            ("ahead", ahead.into_value()),
+            ("limit", i64::from(limit).into_value()),
+            ("leased_until", (now + lease).into_value()),
+        ]);
+        for _ in 0..LEASE_TRIES {
+            // Mostly nothing is due, and looking costs no write.
+            let due: Vec<RecordId> = self.look(DUE, moments.clone()).await?;
+            if due.is_empty() {
+                break;
+            }
+            let mut variables = moments.clone();
+            variables.insert("due".to_owned(), due.clone().into_value());
+            let leased: Vec<LeasedMail> = self.change(due, LEASE, variables).await?;
+            if !leased.is_empty() {
+                return Ok(leased);
+            }
         }
-        self.run(
-            LEASE,
-            vars([
-                ("now", now.into_value()),
-                ("ahead", ahead.into_value()),
-                ("limit", i64::from(limit).into_value()),
-                ("leased_until", (now + lease).into_value()),
-            ]),
-        )
-        .await
+        Ok(Vec::new())
     }
 
     /// Keeps a mail for another `lease`; `false` when somebody else has taken it on.

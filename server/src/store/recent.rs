@@ -65,6 +65,13 @@ struct Changing {
 #[must_use]
 pub(super) struct Change(Touched);
 
+impl Change {
+    /// Whether nothing is known while it is under way.
+    pub(super) fn is_of_anything(&self) -> bool {
+        matches!(self.0, Touched::Anything)
+    }
+}
+
 impl Recent {
     pub(super) fn new(is_on: bool) -> Self {
         Self(Mutex::new(State {
@@ -84,6 +91,9 @@ impl Recent {
     /// A statement begins.
     pub(super) fn begin(&self, touched: Touched) -> Change {
         let mut state = self.lock();
+        if !state.is_on {
+            return Change(Touched::These(HashSet::new()));
+        }
         match &touched {
             Touched::These(records) => {
                 let is_unclear = state.changing_anything > 0;
@@ -132,6 +142,12 @@ impl Recent {
         state.forget_all();
     }
 
+    /// Whether a statement is under way that may change the record.
+    #[cfg(test)]
+    pub(super) fn is_changing(&self, record: &RecordId) -> bool {
+        self.lock().changing.contains_key(record)
+    }
+
     /// All that is known.
     #[cfg(test)]
     pub(super) fn all(&self) -> Known {
@@ -154,9 +170,6 @@ impl State {
     }
 
     fn keep(&mut self, record: RecordId, row: Option<Object>) {
-        if !self.is_on {
-            return;
-        }
         if self.young.len() >= KEPT {
             self.old = mem::take(&mut self.young);
         }
@@ -318,6 +331,8 @@ mod tests {
         assert!(recent.all().len() <= 2 * KEPT);
         let off = Recent::new(false);
         write(&off, 1);
+        let _lost = begin(&off, &["a"]);
         assert_eq!(off.all(), []);
+        assert!(off.lock().changing.is_empty());
     }
 }

@@ -95,7 +95,10 @@ impl SessionRecords {
 #[async_trait]
 impl SessionStore for SessionRecords {
     async fn create(&self, record: &mut Record) -> Result<()> {
-        let mut writing = Writing::default();
+        let mut writing = Writing {
+            can_wait: true,
+            ..Writing::default()
+        };
         if let Some(replaced) = record.data.remove(REPLACES) {
             let replaced: Replaced =
                 serde_json::from_value(replaced).map_err(|e| Error::Decode(e.to_string()))?;

@@ -87,7 +87,7 @@ impl Statements {
     }
 
     /// The same for one that may change something, so often while others get in its way. It goes on
-    /// when whoever wanted it gives up.
+    /// when whoever wanted it gives up, so that what it touches is known to be at rest when it ends.
     pub(super) async fn change<T: SurrealValue + Send + 'static>(
         self: &Arc<Self>,
         tries: u32,
@@ -111,12 +111,16 @@ impl Statements {
                 self.recent.end(change, Known::new());
             }
             // It may come through later.
-            Err(Tried::Failed(_)) => {}
+            Err(Tried::Failed(_)) => {
+                if change.is_of_anything() {
+                    tracing::warn!("from now on rows are read again that were just written");
+                }
+            }
         }
         outcome
     }
 
-    /// The same as `look`, but only so often.
+    /// The same as `look`, but only so often. What changes something goes by `change`.
     pub(super) async fn try_often<T: SurrealValue>(
         &self,
         tries: u32,

@@ -1,31 +1,37 @@
 //! What the relay has taken is written down: several mails together where there are several.
 //!
-//! Nobody waits for it but the page that says where the mail is, and a transaction costs the engine
-//! about as much as a row that is written in it. So the first of them waits for a moment whether
-//! others come. Who has their address verified meanwhile has no mail any more that is to be written
-//! down. A process that dies in between sends a mail twice, as it does when it dies on the way to this.
+//! Nobody waits for it but the page that says where the mail is. Who has their address verified
+//! meanwhile has no mail any more that is to be written down: so each waits for a moment whether that
+//! happens, and then for another whether others come. A process that dies in between sends a mail
+//! twice, as it does when it dies on the way to this.
 //!
 //! What cannot be written with the others, because somebody has the turn of its address or because
 //! one of them is at fault, is written alone by whoever brought it.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use surrealdb::types::{RecordId, SurrealValue, Value};
 use tokio::sync::oneshot;
+use tokio::time::timeout;
 
 use super::accounts::account_id;
 use super::claims::Claim;
+use super::line::{Line, Shared, Told};
 use super::outbox::LeasedMail;
+use super::recent::Touched;
+use super::statements::{Changing, MAX_TRIES, Statements};
+use super::turns::Turns;
 use super::{Store, StoreError, vars};
 
-/// How long the first one waits for others: too short for a person to see that a page says `queued`
-/// for longer, and long enough for a program to have its code verified meanwhile.
-const WAITS: Duration = Duration::from_millis(100);
+/// How long each waits for being verified: long enough for a program, and for a page that a program
+/// fills in.
+const MAY_BE_SETTLED: Duration = Duration::from_millis(150);
 
-/// How many are written by one transaction.
-const AT_ONCE: usize = 32;
+/// How long it waits for others then. Both together are too short for a person to see that a page
+/// says `queued` for longer.
+const WAITS: Duration = Duration::from_millis(100);
 
 /// The code's life counts from the relay's word, if it is still the same code: also when a later
 /// wish is owed another mail with it.
@@ -46,15 +52,28 @@ const TAKEN: &str = "{
     RETURN NONE
 }";
 
-/// Who waits for their mail to be written down with others.
-#[derive(Default)]
-pub(super) struct TakenMails(Mutex<Vec<Waiting>>);
+/// Who waits for their mail to be written down.
+pub(super) struct TakenMails {
+    /// Who may yet hear that their claim is verified.
+    unsettled: Mutex<Vec<Unsettled>>,
+    line: Arc<Line<Taking>>,
+}
 
-struct Waiting {
+struct Unsettled {
+    claim: RecordId,
+    settled: oneshot::Sender<()>,
+}
+
+/// Writes down what was taken.
+struct Taking {
+    statements: Arc<Statements>,
+    turns: Arc<Turns>,
+}
+
+#[derive(Clone)]
+struct Taken {
     address: String,
     mail: TakenMail,
-    /// Dropped when it was not written.
-    written: oneshot::Sender<()>,
 }
 
 #[derive(Clone, SurrealValue)]
@@ -70,39 +89,75 @@ struct TakenMail {
 }
 
 impl TakenMails {
-    /// Whether it is the first one, who has to write all of them down.
-    fn add(&self, waiting: Waiting) -> bool {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        all.push(waiting);
-        all.len() == 1
+    pub(super) fn new(statements: Arc<Statements>, turns: Arc<Turns>) -> Self {
+        Self {
+            unsettled: Mutex::default(),
+            line: Line::new(Taking { statements, turns }),
+        }
     }
 
-    fn take(&self) -> Vec<Waiting> {
-        std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    /// Whoever waits for this hears that the claim has been verified.
+    fn wait_for(&self, claim: &RecordId) -> oneshot::Receiver<()> {
+        let (settled, waits) = oneshot::channel();
+        let mut all = self.lock();
+        all.retain(|other| !other.settled.is_closed());
+        all.push(Unsettled {
+            claim: claim.clone(),
+            settled,
+        });
+        waits
     }
 
     /// The claim is gone, and the mails that it has owed are settled with it.
     pub(super) fn settle(&self, claim: &RecordId) {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        for settled in all.extract_if(.., |waiting| waiting.mail.claim == *claim) {
+        for unsettled in self.lock().extract_if(.., |other| other.claim == *claim) {
             // Whoever has given up need not be told.
-            let _ = settled.written.send(());
+            let _ = unsettled.settled.send(());
         }
     }
-}
 
-/// Should the first one be gone before it has taken all, the others must hear of it.
-struct First<'a>(Option<&'a TakenMails>);
-
-impl First<'_> {
-    fn take(mut self) -> Vec<Waiting> {
-        self.0.take().map(TakenMails::take).unwrap_or_default()
+    /// No code panics while it holds the lock, so a poisoned one is still in order.
+    fn lock(&self) -> MutexGuard<'_, Vec<Unsettled>> {
+        self.unsettled
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Drop for First<'_> {
-    fn drop(&mut self) {
-        self.0.map(TakenMails::take);
+impl Taking {
+    async fn write(&self, mails: Vec<TakenMail>) -> Result<(), StoreError> {
+        let records = mails.iter().flat_map(|mail| [&mail.claim, &mail.account]);
+        let touched = Touched::These(records.cloned().collect());
+        let statement = Changing::new(TAKEN, vars([("all", mails.into_value())]), touched);
+        self.statements
+            .change::<Value>(MAX_TRIES, statement)
+            .await?;
+        Ok(())
+    }
+}
+
+impl Shared for Taking {
+    type Item = Taken;
+    /// Whether it is written.
+    type Answer = bool;
+
+    fn goes_with(_: &Taken, _: &[&Taken]) -> bool {
+        true
+    }
+
+    /// Writes those down whose turn it is at once: to wait for one would hold all up.
+    async fn together(&self, all: Vec<Taken>) -> Option<Vec<bool>> {
+        let addresses = all.iter().map(|taken| taken.address.as_str());
+        let turns = self.turns.free(addresses);
+        let has_turn: Vec<bool> = all.iter().map(|it| turns.have(&it.address)).collect();
+        if !has_turn.contains(&true) {
+            return Some(has_turn);
+        }
+        let free = all.into_iter().zip(&has_turn);
+        let free = free.filter_map(|(taken, has_turn)| has_turn.then_some(taken.mail));
+        let written = self.write(free.collect()).await;
+        // Written twice it says the same.
+        written.is_ok().then_some(has_turn)
     }
 }
 
@@ -118,28 +173,30 @@ impl Store {
         code_ttl: chrono::Duration,
         told: bool,
     ) -> Result<(), StoreError> {
-        let taken = self.taken_mail(mail, claim, code_ttl, told);
-        let (tell, written) = oneshot::channel();
-        let is_first = self.taken.add(Waiting {
+        let taken = Taken {
             address: mail.address.clone(),
-            mail: taken.clone(),
-            written: tell,
-        });
-        if is_first {
-            let first = First(Some(&self.taken));
-            tokio::time::sleep(WAITS).await;
-            let mut all = first.take();
-            while !all.is_empty() {
-                let rest = all.split_off(all.len().min(AT_ONCE));
-                self.write_together(all).await;
-                all = rest;
-            }
-        }
-        if written.await.is_ok() {
+            mail: self.taken_mail(mail, claim, code_ttl, told),
+        };
+        let mut settled = self.taken.wait_for(&taken.mail.claim);
+        if let Ok(Ok(())) = timeout(MAY_BE_SETTLED, &mut settled).await {
             return Ok(());
         }
+        let line = &self.taken.line;
+        let told = tokio::select! {
+            Ok(()) = &mut settled => return Ok(()),
+            told = line.wait_and_line_up(&taken, WAITS) => told,
+        };
+        if let Told::Together(true) = told {
+            return Ok(());
+        }
+        // Others need not wait for this one's turn.
+        drop(told);
         let _turn = self.turns.of(&mail.address).await;
-        self.write_taken(vec![taken]).await
+        // Whoever had the turn may have verified it.
+        if let Ok(()) = settled.try_recv() {
+            return Ok(());
+        }
+        line.shared().write(vec![taken.mail]).await
     }
 
     fn taken_mail(
@@ -159,31 +216,6 @@ impl Store {
             delivery: claim.delivery,
             code_expires_at: self.clock.now() + code_ttl,
         }
-    }
-
-    /// Writes those down whose turn it is at once: to wait for one would hold all up.
-    async fn write_together(&self, mut all: Vec<Waiting>) {
-        let turns = self
-            .turns
-            .free(all.iter().map(|waiting| waiting.address.as_str()));
-        all.retain(|waiting| turns.have(&waiting.address));
-        let mails = all.iter().map(|waiting| waiting.mail.clone()).collect();
-        if self.write_taken(mails).await.is_ok() {
-            for waiting in all {
-                // Whoever has given up is sent their mail once more.
-                let _ = waiting.written.send(());
-            }
-        }
-    }
-
-    async fn write_taken(&self, mails: Vec<TakenMail>) -> Result<(), StoreError> {
-        let records: Vec<RecordId> = mails
-            .iter()
-            .flat_map(|mail| [mail.claim.clone(), mail.account.clone()])
-            .collect();
-        self.change::<Value>(records, TAKEN, vars([("all", mails.into_value())]))
-            .await
-            .map(drop)
     }
 }
 
@@ -237,7 +269,7 @@ mod tests {
 
     #[tokio::test]
     async fn each_of_many_that_come_at_once_is_written_down_before_it_is_said() {
-        let (_folder, store, claims) = store(2 * AT_ONCE + 1).await;
+        let (_folder, store, claims) = store(65).await;
         let mut tasks = tokio::task::JoinSet::new();
         for claim in claims {
             let store = store.clone();
@@ -283,7 +315,7 @@ mod tests {
                     .await
             }
         };
-        let first = tokio::time::timeout(WAITS / 4, taken(&claims[0]));
+        let first = timeout(MAY_BE_SETTLED + WAITS / 4, taken(&claims[0]));
         let (first, second) = tokio::join!(first, taken(&claims[1]));
         assert!(first.is_err(), "it has gone away");
         second.unwrap();
@@ -301,18 +333,16 @@ mod tests {
             .run::<Value>(LIVE, vars([("soon", soon)]))
             .await
             .unwrap();
-        // As if somebody were about to write both down.
-        let written = [0, 1].map(|number| {
-            let (tell, told) = oneshot::channel();
-            let mail = mail_of(&claims[number]);
-            let mail = store.taken_mail(&mail, &claims[number], MINUTE, false);
-            store.taken.add(Waiting {
-                address: claims[number].address.clone(),
-                mail,
-                written: tell,
-            });
-            told
+        let taken = [0, 1].map(|number| {
+            let (store, claim) = (store.clone(), claims[number].clone());
+            tokio::spawn(async move {
+                let mail = mail_of(&claim);
+                store.mail_taken(&mail, &claim, MINUTE, false).await
+            })
         });
+        while store.taken.lock().len() < 2 {
+            tokio::task::yield_now().await;
+        }
         let ledger = AddressLedger {
             digest: String::new(),
             site: String::new(),
@@ -331,16 +361,14 @@ mod tests {
             mark: String::new(),
         };
         assert_eq!(store.guess(guess).await.unwrap(), GuessResult::Verified);
-        let left: Vec<_> = store
-            .taken
-            .take()
-            .into_iter()
-            .map(|it| it.mail.claim)
-            .collect();
-        assert_eq!(left, [claims[0].id().claim()]);
-        let [other, verified] = written;
-        assert!(other.await.is_err(), "nobody has written it");
-        verified.await.unwrap();
+        let left = store.taken.lock().pop().unwrap();
+        assert_eq!(left.claim, claims[0].id().claim());
+        assert!(store.taken.lock().is_empty());
+        for taken in taken {
+            taken.await.unwrap().unwrap();
+        }
+        let left = store.claim(&claims[0].id()).await.unwrap().unwrap();
+        assert_eq!(left.mail, "taken");
     }
 
     #[tokio::test]

@@ -143,7 +143,7 @@ mod tests {
         };
         let taken = || store.mail_taken(&mail, &claim, chrono::Duration::minutes(1), false);
         let turn = store.turns.of(&claim.address).await;
-        let soon = Duration::from_millis(300);
+        let soon = Duration::from_millis(600);
         assert!(tokio::time::timeout(soon, guess()).await.is_err());
         assert!(tokio::time::timeout(soon, taken()).await.is_err());
         drop(turn);

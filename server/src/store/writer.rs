@@ -5,6 +5,7 @@
 
 use std::mem;
 use std::sync::{Arc, LazyLock};
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use surrealdb::types::{Object, RecordId, SurrealValue, Value};
@@ -18,9 +19,14 @@ use super::reader::id_of;
 use super::recent::{Known, Touched};
 use super::statements::{Changing, MAX_TRIES, Statements, Tried};
 use super::{StoreError, vars};
+use crate::crowd::Crowd;
 
 /// How often several are tried together when other transactions get in their way.
 const TRIES: u32 = 3;
+
+/// How long whoever can wait waits for others where many are about. While many wait for their hash,
+/// those that are done are told together (`hashing/queue.rs`), and write together, that often or more.
+pub(super) const PATIENCE: Duration = Duration::from_millis(40);
 
 /// Two transactions that read the same may both come through, if they write to different records.
 /// Who must not slip through beside another writes to what the other does.
@@ -75,6 +81,8 @@ pub(super) struct Writing {
     pub rewritten: Vec<Row>,
     pub gone: Vec<RecordId>,
     pub payment: Payment,
+    /// Whether it may be written a little later, where many are about.
+    pub can_wait: bool,
 }
 
 /// A whole row.
@@ -180,6 +188,13 @@ impl Bill {
 }
 
 impl Payment {
+    fn has_waits(&self) -> bool {
+        match self {
+            Self::Spend(bill) | Self::Look(bill) => !bill.waits.is_empty(),
+            Self::Nothing | Self::Refund(_) => false,
+        }
+    }
+
     fn is_nothing(&self) -> bool {
         match self {
             Self::Nothing => true,
@@ -246,6 +261,12 @@ impl Writing {
     fn statement(mut self) -> Changing {
         let touched = Touched::These(self.concerns().cloned().collect());
         let then = self.known();
+        // One that is made must not be there, which making it finds out by itself; where there may be
+        // something to wait for first, whether it is there comes before that.
+        if !self.payment.has_waits() {
+            self.records
+                .retain(|record| self.made.iter().all(|row| row.id != *record));
+        }
         // The engine prepares itself for each change of table.
         self.made.sort_by(|a, b| a.id.table.cmp(&b.id.table));
         let mut number = usize::from(!self.records.is_empty())
@@ -294,11 +315,14 @@ impl TryFrom<Option<WrittenRow>> for Written {
 }
 
 /// Writes for everybody.
-pub(super) struct Writer(Arc<Statements>);
+pub(super) struct Writer {
+    statements: Arc<Statements>,
+    crowd: Crowd,
+}
 
 impl Writer {
-    pub(super) fn new(statements: Arc<Statements>) -> Arc<Line<Self>> {
-        Line::new(Self(statements))
+    pub(super) fn new(statements: Arc<Statements>, crowd: Crowd) -> Arc<Line<Self>> {
+        Line::new(Self { statements, crowd })
     }
 }
 
@@ -308,30 +332,36 @@ impl Line<Writer> {
     /// # Errors
     /// When the store fails.
     pub(super) async fn write(self: &Arc<Self>, writing: Writing) -> Result<Written, StoreError> {
-        let told = if writing.is_sociable() {
-            self.line_up(&writing).await
-        } else {
-            Told::Alone
+        let Writer { statements, crowd } = self.shared();
+        let is_decided = !writing.records.is_empty();
+        let written = |written: Result<Option<WrittenRow>, StoreError>| match written {
+            // Others have made what was not there when it was decided.
+            Err(StoreError::Exists) if is_decided => Ok(Written::Changed),
+            written => written?.try_into(),
         };
-        let statements = &self.shared().0;
+        let told = if !writing.is_sociable() {
+            Told::Alone
+        } else if writing.can_wait && crowd.is_there() {
+            self.wait_and_line_up(&writing, PATIENCE).await
+        } else {
+            self.line_up(&writing).await
+        };
         match told {
             Told::Together(written) => return written.map(|()| Written::All),
             Told::Lost => return Err(StoreError::given_up()),
             Told::First(busy) => {
-                let written: Result<Option<WrittenRow>, _> =
-                    statements.change(1, writing.clone().statement()).await;
+                let tried = statements.change(1, writing.clone().statement()).await;
                 // Whoever has to try again does not hold the others up.
                 drop(busy);
-                match written {
+                match tried {
                     Err(Tried::Conflict) => {}
-                    Err(Tried::Refused(error) | Tried::Failed(error)) => return Err(error),
-                    Ok(row) => return row.try_into(),
+                    tried => return written(tried.map_err(StoreError::from)),
                 }
             }
             Told::Alone => {}
         }
-        let written: Option<WrittenRow> = statements.change(MAX_TRIES, writing.statement()).await?;
-        written.try_into()
+        let tried = statements.change(MAX_TRIES, writing.statement()).await;
+        written(tried.map_err(StoreError::from))
     }
 }
 
@@ -357,7 +387,8 @@ impl Shared for Writer {
         {
             return None;
         }
-        let written: Result<Option<WrittenRow>, _> = self.0.change(TRIES, all.statement()).await;
+        let written: Result<Option<WrittenRow>, _> =
+            self.statements.change(TRIES, all.statement()).await;
         let told = match written.map(Written::try_from) {
             Ok(Ok(Written::All)) => Ok(()),
             Ok(Err(error)) | Err(Tried::Failed(error)) => Err(error),
@@ -370,7 +401,7 @@ impl Shared for Writer {
 
 #[cfg(test)]
 mod tests {
-    use chrono::Duration;
+    use chrono::TimeDelta;
     use tokio::task::JoinSet;
 
     use super::super::line::Busy;
@@ -413,7 +444,7 @@ mod tests {
             kind: BudgetKind::Mails,
             owner: owner.to_owned(),
             count,
-            period: Duration::hours(1),
+            period: TimeDelta::hours(1),
             cost: 1,
         };
         Writing {
@@ -497,6 +528,50 @@ mod tests {
         }
         assert_eq!(names(&store).await, ["a", "b", "c"]);
         drop(busy(&store).await);
+    }
+
+    #[tokio::test]
+    async fn whoever_can_wait_waits_for_others_where_there_is_a_crowd() {
+        let (_folder, store) = store().await;
+        let patient = |name| Writing {
+            can_wait: true,
+            ..make(name)
+        };
+        store.writer.write(patient("a")).await.unwrap();
+        assert_eq!(names(&store).await, ["a"], "nobody else is about");
+        store.crowd().counts(100);
+        let waits = {
+            let store = store.clone();
+            tokio::spawn(async move { store.writer.write(patient("b")).await })
+        };
+        until_so_many_wait(&store, 1).await;
+        let written = store.writer.line_up(&make("c")).await;
+        assert!(matches!(written, Told::Together(Ok(()))));
+        assert_eq!(waits.await.unwrap().unwrap(), Written::All);
+        store.writer.write(patient("d")).await.unwrap();
+        assert_eq!(names(&store).await, ["a", "b", "c", "d"], "not for ever");
+    }
+
+    #[tokio::test]
+    async fn what_has_begun_is_written_and_known_though_nobody_wants_it_any_more() {
+        let (_folder, store) = store().await;
+        for number in 0..20 {
+            let name = number.to_string();
+            let writes = {
+                let (store, name) = (store.clone(), name.clone());
+                tokio::spawn(async move { store.writer.write(make(&name)).await })
+            };
+            let is_changing = || store.statements.recent().is_changing(&record(&name));
+            // It may have ended before anybody looks.
+            while !is_changing() && !writes.is_finished() {
+                tokio::task::yield_now().await;
+            }
+            writes.abort();
+            while is_changing() {
+                tokio::task::yield_now().await;
+            }
+        }
+        assert_eq!(store.compare_what_is_known().await, 20);
     }
 
     #[tokio::test]

@@ -543,7 +543,8 @@ async fn a_hash_with_former_parameters_is_renewed_when_its_password_is_proven() 
         ..former
     };
     let mut renewed = Story::registration(&Config::default(), &story.store, &story.clock);
-    renewed.hashing = HashingPool::start(parameters, &[], 1, &SystemEntropy).unwrap();
+    renewed.hashing =
+        HashingPool::start(parameters, &[], 1, Crowd::default(), &SystemEntropy).unwrap();
     renewed.former_parameters = vec![former];
     let verify = async |password| {
         let credentials = Credentials::Password {

@@ -17,6 +17,7 @@ use tokio::sync::mpsc::UnboundedReceiver as Receiver;
 use super::*;
 use crate::clock::Clock;
 use crate::config::DatabaseConfig;
+use crate::crowd::Crowd;
 use crate::entropy::SystemEntropy;
 use crate::mail::{Dispatch, Handed};
 use crate::network::ClientNetwork;
@@ -91,7 +92,8 @@ impl Story {
         };
         Registration {
             store: store.clone(),
-            hashing: HashingPool::start(parameters, &[], 1, &SystemEntropy).unwrap(),
+            hashing: HashingPool::start(parameters, &[], 1, Crowd::default(), &SystemEntropy)
+                .unwrap(),
             budgets: Budgets::new(config.limits.clone(), true, keys.clone()),
             keys,
             clock: clock.clone(),
