@@ -14,7 +14,7 @@ test('a code goes stale while the page is open, and a new one works', async ({ b
     await expect(visitor.fact('Time left')).toHaveText(/^0:0[1-5]$/);
     await expect(visitor.problem).toHaveText(STALE);
   } else {
-    // That the mail has left is written down a quarter of a second later.
+    // That the mail has left is written down a moment later.
     await expect(async () => {
       await page.reload();
       await expect(visitor.fact('Time left')).toHaveText(/^0:0[1-5] when this page was loaded$/, { timeout: 200 });

@@ -25,13 +25,12 @@ use super::statements::{Changing, MAX_TRIES, Statements};
 use super::turns::Turns;
 use super::{Store, StoreError, vars};
 
-/// How long each waits for being verified: long enough for a program, and for a page that a program
-/// fills in.
-const MAY_BE_SETTLED: Duration = Duration::from_millis(150);
+/// How long each waits for being verified: long enough for a program.
+const MAY_BE_SETTLED: Duration = Duration::from_millis(100);
 
-/// How long it waits for others then. Both together are too short for a person to see that a page
-/// says `queued` for longer.
-const WAITS: Duration = Duration::from_millis(100);
+/// How long it waits for others then, or for being verified after all. Both together are too short for
+/// a person to see that a page says `queued` for longer.
+const WAITS: Duration = Duration::from_millis(50);
 
 /// The code's life counts from the relay's word, if it is still the same code: also when a later
 /// wish is owed another mail with it.
