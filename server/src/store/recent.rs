@@ -47,14 +47,15 @@ struct State {
     /// Those before, which are next to go.
     old: HashMap<RecordId, Option<Object>>,
     /// Records that statements under way may change.
-    changing: HashMap<RecordId, Changing>,
+    changing: HashMap<RecordId, UnderWay>,
     /// How many statements are under way that may change anything.
     changing_anything: usize,
 }
 
+/// What is under way that may change a record.
 #[derive(Default)]
-struct Changing {
-    /// By how many statements.
+struct UnderWay {
+    /// How many statements.
     count: usize,
     /// Whether there was more than one at a time, of which nobody knows which came last.
     is_unclear: bool,

@@ -575,6 +575,39 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn nothing_is_known_of_a_row_that_may_not_have_been_there_to_be_rewritten() {
+        let (_folder, store) = store().await;
+        let rewritten = Writing {
+            made: Vec::new(),
+            rewritten: make("nobody").made,
+            ..Writing::default()
+        };
+        store.writer.write(make("a")).await.unwrap();
+        assert_eq!(store.writer.write(rewritten).await.unwrap(), Written::All);
+        assert_eq!(store.compare_what_is_known().await, 1);
+    }
+
+    #[tokio::test]
+    async fn what_others_have_made_meanwhile_comes_before_what_is_to_be_waited_for() {
+        let (_folder, store) = store().await;
+        store.writer.write(make("a")).await.unwrap();
+        let soon = DateTime::UNIX_EPOCH + TimeDelta::hours(1);
+        let decided = |name: &str| Writing {
+            records: vec![record(name)],
+            payment: Payment::Spend(Bill {
+                budgets: Vec::new(),
+                waits: vec![Wait::new(BudgetKind::AllSignUps, soon)],
+                now: DateTime::UNIX_EPOCH,
+            }),
+            ..make(name)
+        };
+        let written = store.writer.write(decided("a")).await.unwrap();
+        assert_eq!(written, Written::Changed);
+        let written = store.writer.write(decided("b")).await.unwrap();
+        assert!(matches!(written, Written::Limited(_)));
+    }
+
+    #[tokio::test]
     async fn one_that_is_at_fault_holds_nobody_up() {
         let (_folder, store) = store().await;
         store.writer.write(make("a")).await.unwrap();
