@@ -439,9 +439,8 @@ mod tests {
             kept_in_vain < lease,
             "one failure of the store loses no lease"
         );
-        // Each try may wait for being verified and for others (`store/taken.rs`).
         let recording: Duration = (1..RECORD_TRIES).map(|tries| RECORD_PAUSE * tries).sum();
-        let recording = recording + Duration::from_millis(150) * RECORD_TRIES;
+        let recording = recording + crate::store::TAKEN_WAITS * RECORD_TRIES;
         assert!(Span::from_std(KEEP_LEASE_EVERY + recording).unwrap() < lease);
     }
 }

@@ -68,6 +68,8 @@ pub use sessions::{SessionRecords, replace_session};
 pub use shown::{SHOWN_TABLES, shown};
 pub use snapshot::{KEPT_TABLES, Snapshot};
 pub use sweep::Sweep;
+#[cfg(test)]
+pub use taken::TAKEN_WAITS;
 pub use viewer::{Viewer, ViewerError};
 
 /// The hexadecimal digits of a claim's handle.

@@ -32,6 +32,10 @@ const MAY_BE_SETTLED: Duration = Duration::from_millis(100);
 /// a person to see that a page says `queued` for longer.
 const WAITS: Duration = Duration::from_millis(50);
 
+/// How long it takes at most until what was taken is about to be written down.
+#[cfg(test)]
+pub const TAKEN_WAITS: Duration = MAY_BE_SETTLED.saturating_add(WAITS);
+
 /// The code's life counts from the relay's word, if it is still the same code: also when a later
 /// wish is owed another mail with it.
 const TAKEN: &str = "{
