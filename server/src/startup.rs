@@ -44,9 +44,11 @@ const LOST_GRACE: Duration = Duration::from_secs(2);
 /// How often the length of the embedded engine's log is looked at.
 const LOG_INTERVAL: Duration = Duration::from_millis(250);
 
-/// How often expired rows are looked for, how many are removed in one transaction, and how much
-/// longer than that took nothing is removed: sign-ups come first.
+/// How often expired rows are looked for, every how many times by walking through those that no index
+/// finds, how many are removed in one transaction, and how much longer than that took nothing is
+/// removed: sign-ups come first.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(60);
+const SWEEP_WALKS: u64 = 60;
 const SWEEP_ROWS: u32 = 50;
 const SWEEP_PAUSE: u32 = 1;
 
@@ -461,8 +463,14 @@ async fn sweep(
     }
     let mut ticks = tokio::time::interval(SWEEP_INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    while stopping.run_until_cancelled(ticks.tick()).await.is_some() {
-        let mut sweep = Sweep::default();
+    for number in 0_u64.. {
+        if stopping.run_until_cancelled(ticks.tick()).await.is_none() {
+            return;
+        }
+        let mut sweep = match number % SWEEP_WALKS {
+            0 => Sweep::of_everything(),
+            _ => Sweep::of_claims(),
+        };
         let mut swept = 0;
         loop {
             let began = Instant::now();

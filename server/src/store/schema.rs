@@ -25,6 +25,10 @@ const MIGRATIONS: &[(&str, &str)] = &[
         "006_mail_owed_by_claims",
         include_str!("schema/006_mail_owed_by_claims.surql"),
     ),
+    (
+        "007_walked_tables",
+        include_str!("schema/007_walked_tables.surql"),
+    ),
 ];
 
 const DEFINE_MIGRATION: &str = "
