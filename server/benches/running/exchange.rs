@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustls::client::Resumption;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{ClientConfig, DigitallySignedStruct, SignatureScheme};
+use rustls::{CipherSuite, ClientConfig, DigitallySignedStruct, SignatureScheme};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
@@ -28,11 +29,19 @@ impl Target {
     pub fn of(url: &str) -> Self {
         let port = url.rsplit(':').next().unwrap().parse().unwrap();
         let tls = url.starts_with("https:").then(|| {
-            let _ = rustls::crypto::ring::default_provider().install_default();
-            let config = ClientConfig::builder()
+            let mut provider = rustls::crypto::ring::default_provider();
+            // In the order of browsers, which want 128 bits first.
+            provider
+                .cipher_suites
+                .sort_by_key(|suite| suite.suite() != CipherSuite::TLS13_AES_128_GCM_SHA256);
+            let mut config = ClientConfig::builder_with_provider(Arc::new(provider))
+                .with_safe_default_protocol_versions()
+                .unwrap()
                 .dangerous()
                 .with_custom_certificate_verifier(Arc::new(Anybody))
                 .with_no_client_auth();
+            // Whoever signs up comes for the first time.
+            config.resumption = Resumption::disabled();
             TlsConnector::from(Arc::new(config))
         });
         Self { port, tls }
