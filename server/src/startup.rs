@@ -30,7 +30,7 @@ use crate::http::{self, AppState, Gate, Places, PublicOrigin, Shared, TimeLimits
 use crate::mail::{Composer, Dispatch, MailCounters, MailWorker, Pace, RelayHealth, Transport};
 use crate::registration::{Budgets, PasswordPolicy, Registration, Settings};
 use crate::secret_key::SecretKey;
-use crate::store::{SessionRecords, Store, Sweep};
+use crate::store::{SWEEP_CLAIMS, SWEEP_OTHERS, SessionRecords, Store, Sweep};
 use crate::tls::{self, Tls};
 
 /// How long running requests may take to finish when the application stops.
@@ -43,14 +43,6 @@ const LOST_GRACE: Duration = Duration::from_secs(2);
 
 /// How often the length of the embedded engine's log is looked at.
 const LOG_INTERVAL: Duration = Duration::from_millis(250);
-
-/// How often expired rows are looked for, every how many times by walking through those that no index
-/// finds, how many are removed in one transaction, and how much longer than that took nothing is
-/// removed: sign-ups come first.
-const SWEEP_INTERVAL: Duration = Duration::from_secs(60);
-const SWEEP_WALKS: u64 = 60;
-const SWEEP_ROWS: u32 = 50;
-const SWEEP_PAUSE: u32 = 1;
 
 /// Time and randomness, which a test brings itself, and how long anybody waits for others.
 pub struct World {
@@ -314,10 +306,24 @@ impl Application {
         }
         let (store, former_parameters) = (self.store.clone(), self.former_parameters);
         background.spawn(undaunted(
-            "sweep",
+            "sweep of claims",
             PAUSE,
             stopping.clone(),
-            move |stopping| sweep(store.clone(), former_parameters.clone(), stopping),
+            move |stopping| sweep_claims(store.clone(), former_parameters.clone(), stopping),
+        ));
+        let store = self.store.clone();
+        background.spawn(undaunted(
+            "sweep of others",
+            PAUSE,
+            stopping.clone(),
+            move |stopping| {
+                let store = store.clone();
+                async move {
+                    store
+                        .keep_swept(Sweep::of_others, SWEEP_OTHERS, stopping)
+                        .await
+                }
+            },
         ));
         let store = self.store.clone();
         background.spawn(undaunted(
@@ -449,7 +455,7 @@ fn with_peer(router: Router) -> WithPeer {
     router.into_make_service_with_connect_info::<SocketAddr>()
 }
 
-async fn sweep(
+async fn sweep_claims(
     store: Arc<Store>,
     former_parameters: Vec<HashParameters>,
     stopping: CancellationToken,
@@ -461,36 +467,9 @@ async fn sweep(
             Err(error) => tracing::error!(%error, "former hash parameters could not be looked at"),
         }
     }
-    let mut ticks = tokio::time::interval(SWEEP_INTERVAL);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    for number in 0_u64.. {
-        if stopping.run_until_cancelled(ticks.tick()).await.is_none() {
-            return;
-        }
-        let mut sweep = match number % SWEEP_WALKS {
-            0 => Sweep::of_everything(),
-            _ => Sweep::of_claims(),
-        };
-        let mut swept = 0;
-        loop {
-            let began = Instant::now();
-            match store.sweep_batch(&mut sweep, SWEEP_ROWS).await {
-                Ok(None) => break,
-                Ok(Some(rows)) => swept += rows,
-                Err(error) => {
-                    tracing::error!(%error, "expired rows could not be removed");
-                    break;
-                }
-            }
-            let pause = tokio::time::sleep(began.elapsed() * SWEEP_PAUSE);
-            if stopping.run_until_cancelled(pause).await.is_none() {
-                return;
-            }
-        }
-        if swept > 0 {
-            tracing::info!(rows = swept, "expired rows removed");
-        }
-    }
+    store
+        .keep_swept(Sweep::of_claims, SWEEP_CLAIMS, stopping)
+        .await;
 }
 
 fn site(config: &Config, has_mailbox: bool) -> Site {

@@ -15,7 +15,8 @@ pub struct OneAddress {
     pub account: Option<Row>,
     /// Sign-ups under way; those beside an account are decoys.
     pub claims: Vec<Row>,
-    /// How many browsers have something to do with it.
+    /// How many sessions of browsers have something to do with it, those included that have just been
+    /// replaced.
     pub sessions: u64,
 }
 
@@ -44,10 +45,11 @@ impl Store {
             RETURN {
                 accounts: (SELECT * FROM $account),
                 claims: (SELECT * FROM $claims),
-                sessions: count(SELECT VALUE id FROM session WHERE string::contains(state, $named))
+                sessions: count(SELECT VALUE id FROM session
+                    WHERE expires_at > $now AND string::contains(state, $named))
             }
         }";
-        let found: Found = self.look(LOOK, of(address)).await?;
+        let found: Found = self.look(LOOK, self.of(address)).await?;
         let rows = |table: &str, objects: Vec<Object>| -> Vec<Row> {
             objects
                 .into_iter()
@@ -79,10 +81,12 @@ impl Store {
         const DELETE: &str = "{
             LET $accounts = (DELETE $account RETURN BEFORE);
             LET $signing_up = (DELETE $claims RETURN BEFORE);
-            LET $sessions = (SELECT VALUE id FROM session WHERE string::contains(state, $named));
-            DELETE $sessions;
+            LET $sessions = (SELECT id, expires_at > $now AS known FROM session
+                WHERE string::contains(state, $named));
+            DELETE $sessions.id;
             RETURN {
-                accounts: count($accounts), claims: count($signing_up), sessions: count($sessions)
+                accounts: count($accounts), claims: count($signing_up),
+                sessions: count($sessions[WHERE known])
             }
         }";
         const END_SESSIONS: &str = "{
@@ -91,22 +95,56 @@ impl Store {
             RETURN count($sessions)
         }";
         let _turn = self.turns.of(address).await;
-        let mut deleted: Deleted = self.run(DELETE, of(address)).await?;
+        let mut deleted: Deleted = self.run(DELETE, self.of(address)).await?;
         // One that somebody began in the meantime was not in the snapshot of that transaction, or
         // waits to be written with others.
         tokio::time::sleep(2 * PATIENCE).await;
-        let late: u64 = self.run(END_SESSIONS, of(address)).await?;
+        let late: u64 = self.run(END_SESSIONS, self.of(address)).await?;
         deleted.sessions += late;
         Ok(deleted)
     }
+
+    fn of(&self, address: &str) -> Variables {
+        // As a session's JSON names an address; in a text of somebody's the quotes would be escaped.
+        let named = format!("\"address\":{}", serde_json::Value::from(address));
+        vars([
+            ("account", account_id(address).into_value()),
+            ("claims", claims_of(address)),
+            ("named", Value::String(named)),
+            ("now", self.clock.now().into_value()),
+        ])
+    }
 }
 
-fn of(address: &str) -> Variables {
-    // As a session's JSON names an address; in a text of somebody's the quotes would be escaped.
-    let named = format!("\"address\":{}", serde_json::Value::from(address));
-    vars([
-        ("account", account_id(address).into_value()),
-        ("claims", claims_of(address)),
-        ("named", Value::String(named)),
-    ])
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::clock::SystemClock;
+    use crate::config::DatabaseConfig;
+
+    /// Until it is swept, a session that has expired still lies in the store.
+    #[tokio::test]
+    async fn a_session_that_has_expired_goes_with_the_others_and_does_not_count() {
+        const SESSIONS: &str = r#"{
+            FOR $expires_at IN [$now - 1h, $now + 1h] {
+                CREATE session SET expires_at = $expires_at,
+                    state = '{"latchkey":{"account":{"address":"foo@bar.com"}}}'
+            };
+            RETURN NONE
+        }"#;
+        let folder = tempfile::tempdir().unwrap();
+        let clock = Arc::new(SystemClock);
+        let store = Store::open(&DatabaseConfig::default(), folder.path(), clock).await;
+        let store = store.unwrap();
+        let now = vars([("now", store.clock.now().into_value())]);
+        store.run::<Value>(SESSIONS, now).await.unwrap();
+        let known = store.one_address("foo@bar.com").await.unwrap();
+        assert_eq!(known.sessions, 1);
+        let deleted = store.delete_address("foo@bar.com").await.unwrap();
+        assert_eq!(deleted.sessions, 1);
+        let snapshot = store.snapshot().await.unwrap();
+        assert_eq!(snapshot.count("session").await.unwrap(), 0);
+    }
 }

@@ -300,6 +300,34 @@ mod tests {
         );
     }
 
+    /// Before the seventh schema change they were found by indices.
+    #[tokio::test]
+    async fn what_expired_in_an_older_version_goes_in_this_one() {
+        const OLD: &str = "{
+            FOR $name IN ['a', 'b'] {
+                CREATE type::record('session', $name) SET state = '', expires_at = $now;
+                CREATE type::record('budget', $name) SET full_at = $now;
+                CREATE type::record('address_ledger', $name) SET mails = [], notices = [],
+                    wrong_codes = [], expires_at = $now
+            };
+            RETURN NONE
+        }";
+        const PROLONG: &str = "{
+            UPDATE session:a, address_ledger:a SET expires_at = $now + 1h;
+            UPDATE budget:a SET full_at = $now + 1h;
+            RETURN NONE
+        }";
+        let folder = tempfile::tempdir().unwrap();
+        let store = opened(folder.path()).await;
+        store.migrate_by(&MIGRATIONS[..6]).await.unwrap();
+        let now = || vars([("now", SystemClock.now().into_value())]);
+        store.run::<Value>(OLD, now()).await.unwrap();
+        store.migrate().await.unwrap();
+        store.run::<Value>(PROLONG, now()).await.unwrap();
+        assert_eq!(store.sweep(10).await.unwrap(), 3);
+        assert_eq!(store.sweep(10).await.unwrap(), 0);
+    }
+
     #[tokio::test]
     async fn a_store_of_a_newer_version_is_refused_in_one_line() {
         let folder = tempfile::tempdir().unwrap();

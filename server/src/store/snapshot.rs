@@ -1,17 +1,14 @@
 //! The whole store as it was at one moment, read page by page while others go on writing.
 
-use std::ops::Bound;
 use std::sync::Arc;
 
 use surrealdb::engine::any::Any;
 use surrealdb::method::Transaction;
-use surrealdb::types::{
-    Object, RecordId, RecordIdKey, RecordIdKeyRange, SurrealValue, Value, Variables,
-};
+use surrealdb::types::{Object, RecordIdKey, SurrealValue, Value, Variables};
 
 use super::engine::{Engine, HeldOpen};
 use super::rows::Row;
-use super::{Store, StoreError, vars};
+use super::{Store, StoreError, rows_after, vars};
 
 /// Every table that holds what must not be lost.
 pub const KEPT_TABLES: [&str; 6] = [
@@ -84,19 +81,11 @@ impl Snapshot {
         after: Option<&RecordIdKey>,
     ) -> Result<Vec<Row>, StoreError> {
         const PAGE_OF_ROWS: &str = "{ RETURN (SELECT * FROM $range LIMIT $limit) }";
-        let start = match after {
-            Some(key) => Bound::Excluded(key.clone()),
-            None => Bound::Unbounded,
-        };
-        let range = RecordIdKeyRange {
-            start,
-            end: Bound::Unbounded,
-        };
-        let range = RecordId::new(table, RecordIdKey::Range(Box::new(range)));
+        let range = rows_after(table, after.cloned());
         let rows: Vec<Object> = self
             .ask(
                 PAGE_OF_ROWS,
-                vars([("range", range.into_value()), ("limit", PAGE.into_value())]),
+                vars([("range", range), ("limit", PAGE.into_value())]),
             )
             .await?;
         rows.into_iter()

@@ -1,38 +1,46 @@
 //! What has expired goes.
 //!
-//! Claims hold passwords' hashes and mail addresses, and are many: an index says which have expired.
-//! In the other tables an index would cost more, with every row that is written, than walking through
-//! all rows does now and then. An expired row is as good as none to whoever meets it before.
+//! Claims are many, and go soon: an index says which have expired. In the other tables an index would
+//! cost more, with every row that is written, than walking through all rows does now and then. An
+//! expired row is as good as none to whoever meets it before.
 
-use std::ops::Bound;
+use std::time::{Duration, Instant};
 
-use chrono::{DateTime, Duration, Utc};
-use surrealdb::types::{RecordId, RecordIdKey, RecordIdKeyRange, SurrealValue};
+use chrono::{DateTime, TimeDelta, Utc};
+use surrealdb::types::{RecordId, RecordIdKey, SurrealValue, Value};
+use tokio_util::sync::CancellationToken;
 
-use super::{Store, StoreError, vars};
+use super::{Store, StoreError, rows_after, vars};
 
-/// The next rows that may have expired: in an index those that have, else all.
-enum Search {
-    /// Begins where the last batch ended: the engine still passes over the rows that it removed, and
-    /// would pass over all of them again and again.
-    Index(&'static str),
-    Walk(&'static str),
-}
+/// How often expired claims are looked for, and how often everything else that has expired, for which
+/// all rows are looked at. After a failure it is a minute for either.
+pub const SWEEP_CLAIMS: Duration = Duration::from_secs(60);
+pub const SWEEP_OTHERS: Duration = Duration::from_secs(3600);
+
+/// How many rows are removed in one transaction. For as long as that took nothing is removed:
+/// sign-ups come first.
+const BATCH: usize = 50;
 
 struct Kind {
     table: &'static str,
-    search: Search,
+    /// The next rows that may have expired: where there is an index those that have, else all.
+    search: &'static str,
     /// Whoever got a row prolonged in between keeps it.
     remove: &'static str,
 }
 
+/// Begins where the last batch ended: the engine still passes over the rows that it removed, and would
+/// pass over all of them again and again.
+const CLAIMS: &str = "{ RETURN (SELECT id, expires_at AS at FROM claim
+    WHERE expires_at >= $from AND expires_at <= $now LIMIT $limit) }";
+
 macro_rules! walk {
     ($field:literal) => {
-        Search::Walk(concat!(
+        concat!(
             "{ RETURN (SELECT id, ",
             $field,
-            " AS at FROM $rows LIMIT $limit) }"
-        ))
+            " AS at FROM $rows LIMIT $walked) }"
+        )
     };
 }
 
@@ -49,10 +57,7 @@ macro_rules! remove {
 const KINDS: [Kind; 4] = [
     Kind {
         table: "claim",
-        search: Search::Index(
-            "{ RETURN (SELECT id, expires_at AS at FROM claim
-                WHERE expires_at >= $from AND expires_at <= $now LIMIT $limit) }",
-        ),
+        search: CLAIMS,
         remove: remove!("expires_at"),
     },
     Kind {
@@ -73,7 +78,7 @@ const KINDS: [Kind; 4] = [
 ];
 
 /// In an index, a whole second comes after the fractions of that second.
-const SAME_SECOND: Duration = Duration::seconds(1);
+const SAME_SECOND: TimeDelta = TimeDelta::seconds(1);
 
 /// Rows that are looked at together: the engine reads ahead by thousands, whatever little is asked
 /// for.
@@ -92,60 +97,120 @@ pub struct Sweep {
 #[derive(SurrealValue)]
 struct SeenRow {
     id: RecordId,
-    at: DateTime<Utc>,
+    /// A date, unless the row is damaged.
+    at: Value,
+}
+
+impl SeenRow {
+    /// When it expires. A row that does not say stays, and is in nobody's way.
+    fn at(&self) -> Option<DateTime<Utc>> {
+        DateTime::from_value(self.at.clone()).ok()
+    }
 }
 
 impl Sweep {
-    /// Over everything.
-    #[must_use]
-    pub fn of_everything() -> Self {
+    fn of(kinds: &'static [Kind]) -> Self {
         Self {
-            kinds: &KINDS,
+            kinds,
             from: DateTime::UNIX_EPOCH,
             after: None,
             expired: Vec::new(),
         }
     }
 
-    /// Over what can be found without walking through all rows.
+    /// Over claims.
     #[must_use]
     pub fn of_claims() -> Self {
-        Self {
-            kinds: &KINDS[..1],
-            ..Self::of_everything()
-        }
+        Self::of(&KINDS[..1])
+    }
+
+    /// Over all that only a walk finds.
+    #[must_use]
+    pub fn of_others() -> Self {
+        Self::of(&KINDS[1..])
+    }
+
+    fn go_on_with_next_kind(&mut self) {
+        *self = Self::of(self.kinds.get(1..).unwrap_or_default());
     }
 }
 
 impl Store {
+    /// Sweeps again and again until it is to stop.
+    pub async fn keep_swept(
+        &self,
+        begin: fn() -> Sweep,
+        every: Duration,
+        stopping: CancellationToken,
+    ) {
+        loop {
+            let mut sweep = begin();
+            let (mut swept, mut failed) = (0, false);
+            loop {
+                let began = Instant::now();
+                match self.sweep_batch(&mut sweep, BATCH).await {
+                    Ok(None) => break,
+                    Ok(Some(rows)) => swept += rows,
+                    Err(error) => {
+                        tracing::error!(%error, "expired rows could not be removed");
+                        failed = true;
+                    }
+                }
+                let pause = tokio::time::sleep(began.elapsed());
+                if stopping.run_until_cancelled(pause).await.is_none() {
+                    return;
+                }
+            }
+            if swept > 0 {
+                tracing::info!(rows = swept, "expired rows removed");
+            }
+            let pause = if failed {
+                every.min(SWEEP_CLAIMS)
+            } else {
+                every
+            };
+            let pause = tokio::time::sleep(pause);
+            if stopping.run_until_cancelled(pause).await.is_none() {
+                return;
+            }
+        }
+    }
+
     /// Removes the next `limit` rows at most, and says how many; none where it has only looked.
     /// `None` once nothing is left.
     ///
     /// # Errors
-    /// When the store fails.
+    /// When the store fails. What is wrong with rows of one kind keeps the others from nothing: the
+    /// next batch is of those.
     pub async fn sweep_batch(
         &self,
         sweep: &mut Sweep,
-        limit: u32,
+        limit: usize,
     ) -> Result<Option<u64>, StoreError> {
-        while let Some((kind, others)) = sweep.kinds.split_first() {
+        let swept = self.next_batch(sweep, limit).await;
+        if swept.is_err() {
+            sweep.go_on_with_next_kind();
+        }
+        swept
+    }
+
+    async fn next_batch(&self, sweep: &mut Sweep, limit: usize) -> Result<Option<u64>, StoreError> {
+        while let Some(kind) = sweep.kinds.first() {
             if !sweep.expired.is_empty() {
-                let limit = sweep.expired.len().min(limit as usize);
+                let limit = sweep.expired.len().min(limit);
                 let expired: Vec<RecordId> = sweep.expired.drain(..limit).collect();
                 return self.remove_expired(kind, expired).await.map(Some);
             }
             let seen = self.seen(kind, sweep, limit).await?;
             let Some(last) = seen.last() else {
-                *sweep = Sweep {
-                    kinds: others,
-                    ..Sweep::of_everything()
-                };
+                sweep.go_on_with_next_kind();
                 continue;
             };
-            sweep.from = last.at - SAME_SECOND;
             sweep.after = Some(last.id.key.clone());
+            sweep.from = last.at().map_or(sweep.from, |at| at - SAME_SECOND);
             let now = self.clock.now();
-            let expired = seen.into_iter().filter(|row| row.at <= now);
+            let has_expired = |row: &SeenRow| row.at().is_some_and(|at| at <= now);
+            let expired = seen.into_iter().filter(has_expired);
             sweep.expired = expired.map(|row| row.id).collect();
             if sweep.expired.is_empty() {
                 return Ok(Some(0));
@@ -158,30 +223,17 @@ impl Store {
         &self,
         kind: &Kind,
         sweep: &Sweep,
-        limit: u32,
+        limit: usize,
     ) -> Result<Vec<SeenRow>, StoreError> {
-        match kind.search {
-            Search::Index(statement) => {
-                let variables = vars([
-                    ("now", self.clock.now().into_value()),
-                    ("from", sweep.from.into_value()),
-                    ("limit", i64::from(limit).into_value()),
-                ]);
-                self.look(statement, variables).await
-            }
-            Search::Walk(statement) => {
-                let rows = RecordIdKeyRange {
-                    start: sweep
-                        .after
-                        .clone()
-                        .map_or(Bound::Unbounded, Bound::Excluded),
-                    end: Bound::Unbounded,
-                };
-                let rows = RecordId::new(kind.table, RecordIdKey::Range(Box::new(rows)));
-                let variables = vars([("rows", rows.into_value()), ("limit", WALKED.into_value())]);
-                self.look(statement, variables).await
-            }
-        }
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let variables = vars([
+            ("now", self.clock.now().into_value()),
+            ("from", sweep.from.into_value()),
+            ("limit", limit.into_value()),
+            ("rows", rows_after(kind.table, sweep.after.clone())),
+            ("walked", WALKED.into_value()),
+        ]);
+        self.look(kind.search, variables).await
     }
 
     async fn remove_expired(&self, kind: &Kind, expired: Vec<RecordId>) -> Result<u64, StoreError> {
@@ -191,16 +243,20 @@ impl Store {
         ]);
         self.change(expired, kind.remove, variables).await
     }
+}
 
+#[cfg(test)]
+impl Store {
     /// Removes all that has expired, `limit` rows at a time, and says how many.
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn sweep(&self, limit: u32) -> Result<u64, StoreError> {
-        let mut sweep = Sweep::of_everything();
+    pub async fn sweep(&self, limit: usize) -> Result<u64, StoreError> {
         let mut swept = 0;
-        while let Some(rows) = self.sweep_batch(&mut sweep, limit).await? {
-            swept += rows;
+        for mut sweep in [Sweep::of_claims(), Sweep::of_others()] {
+            while let Some(rows) = self.sweep_batch(&mut sweep, limit).await? {
+                swept += rows;
+            }
         }
         Ok(swept)
     }
@@ -209,8 +265,6 @@ impl Store {
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
-
-    use surrealdb::types::Value;
 
     use super::*;
     use crate::clock::SystemClock;
@@ -275,7 +329,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn claims_go_without_a_walk_through_anything() {
+    async fn claims_go_without_a_walk() {
         let folder = tempfile::tempdir().unwrap();
         let store = filled(&folder).await;
         let mut sweep = Sweep::of_claims();
@@ -296,39 +350,95 @@ mod tests {
         }";
         let folder = tempfile::tempdir().unwrap();
         let store = filled(&folder).await;
-        let mut sweep = Sweep::of_everything();
-        while sweep.kinds.len() == KINDS.len() {
-            store.sweep_batch(&mut sweep, 50).await.unwrap();
-        }
+        let mut sweep = Sweep::of_others();
+        store.sweep_batch(&mut sweep, 50).await.unwrap();
         assert_eq!(sweep.expired.len(), 10);
         let now = vars([("now", store.clock.now().into_value())]);
         store.run::<Value>(PROLONG, now).await.unwrap();
         assert_eq!(store.sweep_batch(&mut sweep, 50).await.unwrap(), Some(9));
-        assert_eq!(counts(&store).await[..2], [1, 2]);
+        assert_eq!(counts(&store).await[..2], [61, 2]);
     }
 
     #[tokio::test]
     async fn a_walk_sees_each_row_once() {
         const MANY: &str = "{
             FOR $number IN 1000..3500 {
-                CREATE type::record('budget', [$number]) SET full_at = $now + 1h
+                CREATE type::record('budget', [$number]) SET full_at =
+                    IF $number % 100 = 0 { $now } ELSE { $now + 1h }
             };
+            FOR $name IN ['a', 'b'] { CREATE type::record('budget', $name) SET full_at = $now };
             RETURN NONE
         }";
         let folder = tempfile::tempdir().unwrap();
         let store = filled(&folder).await;
         let now = vars([("now", store.clock.now().into_value())]);
         store.run::<Value>(MANY, now).await.unwrap();
-        let mut sweep = Sweep {
-            kinds: &KINDS[2..3],
-            ..Sweep::of_everything()
-        };
-        let mut swept = Vec::new();
-        while let Some(rows) = store.sweep_batch(&mut sweep, 60).await.unwrap() {
-            swept.push(rows);
+        let mut sweep = Sweep::of(&KINDS[2..3]);
+        let (mut batches, mut swept) = (0, 0);
+        while let Some(rows) = store.sweep_batch(&mut sweep, 100).await.unwrap() {
+            batches += 1;
+            swept += rows;
         }
-        // 61 and 2500 rows, by a thousand.
-        assert_eq!(swept, [60, 0, 0]);
-        assert_eq!(counts(&store).await[2], 2501);
+        // 61, 2500 and 2 rows, by a thousand.
+        assert_eq!((batches, swept), (3, 60 + 25 + 2));
+        assert_eq!(counts(&store).await[2], 1 + 2500 - 25);
+    }
+
+    #[tokio::test]
+    async fn what_is_damaged_keeps_nothing_else_from_going() {
+        const DAMAGE: &str = "{
+            DEFINE FIELD OVERWRITE full_at ON budget TYPE any;
+            UPDATE budget:[58] SET full_at = NONE;
+            UPDATE budget:[59] SET full_at = 'soon';
+            RETURN NONE
+        }";
+        const LOSE: &str = "{ REMOVE TABLE session; RETURN NONE }";
+        let folder = tempfile::tempdir().unwrap();
+        let store = filled(&folder).await;
+        for damage in [DAMAGE, LOSE] {
+            store.run::<Value>(damage, vars([])).await.unwrap();
+        }
+        let mut sweep = Sweep::of_others();
+        let (mut failures, mut swept) = (0, 0);
+        loop {
+            match store.sweep_batch(&mut sweep, 100).await {
+                Ok(None) => break,
+                Ok(Some(rows)) => swept += rows,
+                Err(_) => failures += 1,
+            }
+        }
+        assert_eq!((failures, swept), (1, 58 + 60));
+    }
+
+    #[tokio::test]
+    async fn it_goes_on_until_it_is_to_stop() {
+        const AGAIN: &str = "{
+            CREATE session:again SET state = '', expires_at = $now;
+            RETURN NONE
+        }";
+        let folder = tempfile::tempdir().unwrap();
+        let store = Arc::new(filled(&folder).await);
+        let stopping = CancellationToken::new();
+        let sweeping = {
+            let (store, stopping) = (Arc::clone(&store), stopping.clone());
+            tokio::spawn(async move {
+                let every = Duration::from_millis(1);
+                store.keep_swept(Sweep::of_others, every, stopping).await;
+            })
+        };
+        for _ in 0..2 {
+            let gone = async {
+                while counts(&store).await != [61, 1, 1, 1] {
+                    tokio::task::yield_now().await;
+                }
+            };
+            tokio::time::timeout(Duration::from_secs(60), gone)
+                .await
+                .unwrap();
+            let now = vars([("now", store.clock.now().into_value())]);
+            store.run::<Value>(AGAIN, now).await.unwrap();
+        }
+        stopping.cancel();
+        sweeping.await.unwrap();
     }
 }

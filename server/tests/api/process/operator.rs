@@ -548,7 +548,7 @@ async fn a_backup_of_an_older_version_is_brought_up_to_date() {
     assert_eq!(
         done(&other, &["query", migrations]).await,
         "001_accounts_and_claims\n002_sessions\n003_budgets\n004_mail\n005_installation\n\
-         006_mail_owed_by_claims"
+         006_mail_owed_by_claims\n007_walked_tables"
     );
     let restored = other.server(|_| {}).await;
     login(&restored, EMAIL, PASSWORD).await.assert_is(200, "");
