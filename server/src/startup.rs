@@ -321,7 +321,7 @@ impl Application {
                 async move {
                     store
                         .keep_swept(Sweep::of_others, SWEEP_OTHERS, stopping)
-                        .await
+                        .await;
                 }
             },
         ));
