@@ -46,7 +46,10 @@ impl Server {
             .args(["--set", &format!("tls.mode={tls}")])
             .args(["--set", &format!("site_dir={}", site.display())]);
         // Its own words, and of others only what is wrong.
-        command.args(["--set", "log.level=error,latchkey::startup=info"]);
+        command.args([
+            "--set",
+            "log.level=error,latchkey::startup=info,latchkey::store::sweep=info",
+        ]);
         let log = data.with_extension("log");
         command.stderr(File::create(&log).unwrap());
         for setting in settings {
