@@ -313,6 +313,16 @@ impl Application {
         ));
         let store = self.store.clone();
         background.spawn(undaunted(
+            "verified claims",
+            PAUSE,
+            stopping.clone(),
+            move |stopping| {
+                let store = store.clone();
+                async move { store.keep_removing_verified(stopping).await }
+            },
+        ));
+        let store = self.store.clone();
+        background.spawn(undaunted(
             "sweep of others",
             PAUSE,
             stopping.clone(),

@@ -349,7 +349,6 @@ impl Registration {
                 at_once: attempt.at_once,
                 refund: attempt.refund,
                 ledger: &self.budgets.ledger(&id.address, attempt.network),
-                mark: codes::new_ticket(&*self.entropy)?,
             })
             .await?;
         Ok((result != GuessResult::Open).then_some(result))

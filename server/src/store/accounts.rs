@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use surrealdb::types::{RecordId, SurrealValue, Value};
 
+use super::claims::Claim;
 use super::{Store, StoreError, vars};
 
 /// A verified address with its password hash.
@@ -16,6 +17,8 @@ pub struct Account {
     pub password_hash: String,
     /// What told the claim apart that became this account.
     pub claim_key: Option<String>,
+    /// The seed of that claim, which the same password can make again.
+    pub claim_seed: Option<String>,
     pub verified_at: DateTime<Utc>,
     /// The tag of its owner's language.
     pub language: Option<String>,
@@ -23,6 +26,13 @@ pub struct Account {
     pub notified_at: Option<DateTime<Utc>>,
     /// Whether the relay refused that for good.
     pub notice_refused: Option<bool>,
+}
+
+impl Account {
+    /// Whether this claim has become the account.
+    pub(super) fn was(&self, claim: &Claim) -> bool {
+        self.claim_seed.as_ref() == Some(&claim.seed)
+    }
 }
 
 impl Store {

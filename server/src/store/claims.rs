@@ -104,6 +104,12 @@ impl Claim {
         self.is_live(now) && !(codes_are_long && self.digits < LONG_CODE_DIGITS)
     }
 
+    /// Whether it is there for anybody, `account` being its address's: one that has expired is not, nor
+    /// one that has become the account, though either may lie in the store for a while yet.
+    pub(super) fn stands(&self, account: Option<&Account>, now: DateTime<Utc>) -> bool {
+        self.expires_at > now && !account.is_some_and(|account| account.was(self))
+    }
+
     pub(super) fn is_disowned(&self) -> bool {
         self.disowned.unwrap_or(false)
     }
@@ -200,14 +206,12 @@ pub struct Guess<'a> {
     /// What was spent in case that the password was wrong, which it is not.
     pub refund: &'a [Budget],
     pub ledger: &'a AddressLedger,
-    /// Another one for each guess.
-    pub mark: String,
 }
 
 /// What a guess came to, once it is charged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum GuessResult {
-    /// The account stands; the claim is gone.
+    /// The account stands; the claim is there for nobody any more.
     Verified,
     /// The attempt is charged.
     Wrong { attempts_left: u32 },
@@ -225,7 +229,7 @@ const WITHDRAW: &str = "{ DELETE $claim; RETURN NONE }";
 
 const CANDIDATES: &str = "{ RETURN {
     account: (SELECT * FROM ONLY $account),
-    claims: (SELECT * FROM $claims WHERE expires_at > $now)
+    claims: (SELECT * FROM $claims)
 } }";
 
 #[derive(SurrealValue)]
@@ -261,9 +265,10 @@ impl Store {
         ];
         let [claim_id, account_id, ledger_id] = &records;
         self.decide(&records, |found| {
+            let account: Option<Account> = found.row(account_id)?;
             let old: Option<Claim> = found.row(claim_id)?;
-            let old = old.filter(|claim| claim.expires_at > now);
-            let is_taken = found.has(account_id);
+            let old = old.filter(|claim| claim.stands(account.as_ref(), now));
+            let is_taken = account.is_some();
             let ledger: Ledger = found.row(ledger_id)?.unwrap_or_default();
             let mut waits = mail_wait(rules, &ledger, now);
             if old.is_none()
@@ -322,11 +327,12 @@ impl Store {
             budgets,
             ledger: ledger_rules,
         } = spending;
-        let records = [id.claim(), ledger_rules.record()];
-        let [claim_id, ledger_id] = &records;
+        let records = [id.claim(), account_id(&id.address), ledger_rules.record()];
+        let [claim_id, account_id, ledger_id] = &records;
         self.decide(&records, |found| {
+            let account: Option<Account> = found.row(account_id)?;
             let old: Option<Claim> = found.row(claim_id)?;
-            let Some(mut claim) = old.filter(|claim| claim.expires_at > now) else {
+            let Some(mut claim) = old.filter(|claim| claim.stands(account.as_ref(), now)) else {
                 return Ok(Decision::new(Renewed::Gone));
             };
             let ledger: Ledger = found.row(ledger_id)?.unwrap_or_default();
@@ -371,9 +377,13 @@ impl Store {
     /// # Errors
     /// When the store fails.
     pub async fn claim(&self, id: &ClaimId) -> Result<Option<Claim>, StoreError> {
-        let claim: Option<Claim> = self.row(id.claim()).await?;
+        let records = [id.claim(), account_id(&id.address)];
+        let [claim_id, account_id] = &records;
+        let found = self.find(&records).await?;
+        let account: Option<Account> = found.row(account_id)?;
+        let claim: Option<Claim> = found.row(claim_id)?;
         let now = self.clock.now();
-        Ok(claim.filter(|claim| claim.expires_at > now))
+        Ok(claim.filter(|claim| claim.stands(account.as_ref(), now)))
     }
 
     /// Everything that a password for this canonical address could belong to.
@@ -384,17 +394,21 @@ impl Store {
         &self,
         address: &str,
     ) -> Result<(Option<Account>, Vec<Claim>), StoreError> {
-        let row: CandidatesRow = self
+        let CandidatesRow {
+            account,
+            mut claims,
+        } = self
             .look(
                 CANDIDATES,
                 vars([
                     ("account", account_id(address).into_value()),
                     ("claims", claims_of(address)),
-                    ("now", self.clock.now().into_value()),
                 ]),
             )
             .await?;
-        Ok((row.account, row.claims))
+        let now = self.clock.now();
+        claims.retain(|claim| claim.stands(account.as_ref(), now));
+        Ok((account, claims))
     }
 
     /// Judges a guess by somebody who has proven the claim or its password, charges it and, when it
@@ -406,8 +420,10 @@ impl Store {
     ///
     /// Each wrong code goes into the address's ledger too. The one that fills it makes the address's
     /// codes long, the live ones included: a short code that had been mailed is stale from then on,
-    /// or three guesses at each of ten mails would be left. A right guess writes to the ledger as
-    /// well: it must not slip through beside the wrong one that fills it.
+    /// or three guesses at each of ten mails would be left. No guess slips through beside another that
+    /// would have it judged differently: each holds what it does not write.
+    ///
+    /// The claim of a right one lies in the store for a moment yet (`verified.rs`).
     ///
     /// # Errors
     /// When the store fails; then the guess is not answered.
@@ -422,33 +438,37 @@ impl Store {
         ];
         let [claim_id, account_id, ledger_id] = &records;
         let guessed = self.decide(&records, |found| {
-            let claim: Option<Claim> = found.row(claim_id)?;
-            let claim = claim.filter(|claim| claim.expires_at > now);
             let account: Option<Account> = found.row(account_id)?;
+            let claim: Option<Claim> = found.row(claim_id)?;
+            let claim = claim.filter(|claim| claim.stands(account.as_ref(), now));
             let ledger: Ledger = found.row(ledger_id)?.unwrap_or_default();
             let result = guess.judge(claim.as_ref(), account.as_ref(), &ledger, now);
-            let decision = Decision::new(result).refunding(guess.refund).in_no_hurry();
+            let decision = |result, seed| {
+                let decision = Decision::new((result, seed));
+                decision.refunding(guess.refund).in_no_hurry()
+            };
             let (GuessResult::Verified | GuessResult::Wrong { .. }, Some(mut claim)) =
                 (result, claim)
             else {
-                return Ok(decision);
+                return Ok(decision(result, None));
             };
             if result == GuessResult::Verified {
-                let ledger = ledger.with_right_code(&guess.mark, now);
-                return Ok(decision
-                    .put(account_id, guess.account(&claim, now))
-                    .delete(claim_id)
-                    .put_if(rules.counts, ledger_id, ledger));
+                let account = guess.account(&claim, now);
+                return Ok(decision(result, Some(claim.seed))
+                    .put(account_id, account)
+                    .hold([claim_id, ledger_id]));
             }
             claim.attempts_left -= 1;
             let ledger = ledger.with_wrong_code(rules.wrong_codes, now);
-            Ok(decision
+            Ok(decision(result, None)
                 .put(claim_id, claim)
-                .put_if(rules.counts, ledger_id, ledger))
+                .put_if(rules.counts, ledger_id, ledger)
+                .hold([account_id]))
         });
-        let result = guessed.await?;
-        if result == GuessResult::Verified {
+        let (result, seed) = guessed.await?;
+        if let Some(seed) = seed {
             self.taken.settle(claim_id);
+            self.verified.add(claim_id, seed);
         }
         Ok(result)
     }
@@ -557,6 +577,7 @@ impl Guess<'_> {
                 .unwrap_or(&claim.password_hash)
                 .to_owned(),
             claim_key: Some(claim.key.clone()),
+            claim_seed: Some(claim.seed.clone()),
             verified_at: now,
             language: claim.language.clone(),
             notified_at: None,
@@ -608,4 +629,101 @@ pub(super) fn claims_of(address: &str) -> Value {
         })),
     )
     .into_value()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::clock::SystemClock;
+    use crate::config::DatabaseConfig;
+
+    /// Two claims of one address, with a live code each; of the first an attempt is left.
+    const CLAIMS: &str = "{
+        FOR $attempts IN [1, 3] {
+            LET $key = <string> $attempts;
+            CREATE type::record('claim', ['foo@bar.com', $key]) SET address = 'foo@bar.com',
+                key = $key, typed_address = 'foo@bar.com', password_hash = 'hash',
+                reference = 'K7QD', seed = $key, delivery = 1, digits = 4,
+                attempts_left = $attempts, mail = 'taken', requested_at = $now,
+                code_expires_at = $now + 1h, created_at = $now, expires_at = $now + 1d
+        };
+        RETURN NONE
+    }";
+
+    /// Makes transactions that write to one of these tables last.
+    const SLOW_ACCOUNT: &str =
+        "{ DEFINE EVENT slow ON account THEN { sleep(600ms) }; RETURN NONE }";
+    const SLOW_CLAIM: &str = "{ DEFINE EVENT slow ON claim THEN { sleep(600ms) }; RETURN NONE }";
+
+    async fn guess(store: &Store, key: &str, is_right: bool) -> GuessResult {
+        let ledger = AddressLedger {
+            digest: "digest".to_owned(),
+            site: "site".to_owned(),
+            mails: 1,
+            mails_per_site: 1,
+            wrong_codes: 1,
+            counts: true,
+        };
+        let id = ClaimId {
+            address: "foo@bar.com".to_owned(),
+            key: key.to_owned(),
+        };
+        let is_the_codes = |_: &Claim| is_right;
+        let guess = store.guess(Guess {
+            id: &id,
+            is_right: &is_the_codes,
+            hash_of_today: None,
+            at_once: false,
+            refund: &[],
+            ledger: &ledger,
+        });
+        guess.await.unwrap()
+    }
+
+    /// Two transactions at the same time, of which each sees what was there before the other: the one
+    /// that comes late is judged again, by what the other one has left.
+    #[tokio::test]
+    async fn no_guess_slips_through_beside_another() {
+        let used_up = GuessResult::Wrong { attempts_left: 0 };
+        let wrong = GuessResult::Wrong { attempts_left: 2 };
+        for (slow, late, early, results) in [
+            // The attempt that it needs is gone.
+            (
+                SLOW_ACCOUNT,
+                ("1", true),
+                ("1", false),
+                (GuessResult::Stale, used_up),
+            ),
+            // Codes are long now.
+            (
+                SLOW_ACCOUNT,
+                ("1", true),
+                ("3", false),
+                (GuessResult::Stale, wrong),
+            ),
+            // The claim is an account.
+            (
+                SLOW_CLAIM,
+                ("3", false),
+                ("3", true),
+                (GuessResult::Already, GuessResult::Verified),
+            ),
+        ] {
+            let folder = tempfile::tempdir().unwrap();
+            let clock = Arc::new(SystemClock);
+            let store = Store::open(&DatabaseConfig::default(), folder.path(), clock).await;
+            let store = store.unwrap();
+            let now = vars([("now", store.clock.now().into_value())]);
+            store.run::<Value>(CLAIMS, now).await.unwrap();
+            store.run::<Value>(slow, vars([])).await.unwrap();
+            let other = store.beside();
+            let judged = tokio::join!(guess(&store, late.0, late.1), async {
+                tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+                guess(&other, early.0, early.1).await
+            });
+            assert_eq!(judged, results, "{slow} {late:?} {early:?}");
+        }
+    }
 }

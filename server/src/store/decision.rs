@@ -51,6 +51,7 @@ pub(super) struct Decision<'a, T> {
     or: Option<fn(Limited) -> T>,
     put: Vec<Row>,
     gone: Vec<RecordId>,
+    held: Vec<RecordId>,
     can_wait: bool,
 }
 
@@ -73,6 +74,7 @@ impl<'a, T> Decision<'a, T> {
             or: None,
             put: Vec::new(),
             gone: Vec::new(),
+            held: Vec::new(),
             can_wait: false,
         }
     }
@@ -131,6 +133,15 @@ impl<'a, T> Decision<'a, T> {
         self
     }
 
+    /// And these, of those that were asked for and are not written, nobody writes at the same time.
+    ///
+    /// Isolation is by snapshot: two transactions that read the same both come through if they write
+    /// to different records, unless each holds what the other one writes.
+    pub(super) fn hold<const N: usize>(mut self, records: [&RecordId; N]) -> Self {
+        self.held.extend(records.into_iter().cloned());
+        self
+    }
+
     /// What has to be written for it, provided that what was found is there still.
     fn writing(&mut self, found: Found, now: DateTime<Utc>) -> Writing {
         let bill = |budgets: &[Budget], waits| Bill {
@@ -153,6 +164,7 @@ impl<'a, T> Decision<'a, T> {
             made,
             rewritten,
             gone: mem::take(&mut self.gone),
+            held: mem::take(&mut self.held),
             payment,
             can_wait: self.can_wait,
         }
@@ -193,7 +205,11 @@ impl Store {
         Err(StoreError::Contended)
     }
 
-    async fn find(&self, records: &[RecordId]) -> Result<Found, StoreError> {
+    /// What the records say.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub(super) async fn find(&self, records: &[RecordId]) -> Result<Found, StoreError> {
         Ok(Found {
             records: records.to_vec(),
             rows: self.reader.find(records.to_vec()).await?,

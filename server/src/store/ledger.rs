@@ -49,7 +49,6 @@ pub(super) struct Ledger {
     notices: Vec<DateTime<Utc>>,
     wrong_codes: Vec<DateTime<Utc>>,
     long_codes_until: Option<DateTime<Utc>>,
-    touched: Option<String>,
     /// Sites from which its owner wants no mail to be caused.
     stopped: Option<Vec<Stop>>,
     expires_at: DateTime<Utc>,
@@ -139,12 +138,6 @@ impl Ledger {
         self.kept_until(now + MONTH)
     }
 
-    /// Changed by each right code: `mark` is another each time.
-    pub(super) fn with_right_code(mut self, mark: &str, now: DateTime<Utc>) -> Self {
-        self.touched = Some(mark.to_owned());
-        self.kept_until(now + DAY)
-    }
-
     /// From now on this site can cause no mail to the address.
     pub(super) fn with_stop(
         mut self,
@@ -164,18 +157,5 @@ impl Ledger {
     fn kept_until(mut self, moment: DateTime<Utc>) -> Self {
         self.expires_at = self.expires_at.max(moment);
         self
-    }
-}
-
-#[cfg(test)]
-impl super::Store {
-    /// What each right guess changes in an address's ledger.
-    ///
-    /// # Errors
-    /// When the store fails.
-    pub async fn ledger_mark(&self, digest: &str) -> Result<Option<String>, super::StoreError> {
-        const MARK: &str = "{ RETURN (SELECT VALUE touched FROM ONLY $ledger) }";
-        let ledger = ledger_id(digest).into_value();
-        self.look(MARK, super::vars([("ledger", ledger)])).await
     }
 }

@@ -33,6 +33,7 @@ mod statements;
 mod sweep;
 mod taken;
 mod turns;
+mod verified;
 mod viewer;
 mod writer;
 
@@ -56,6 +57,7 @@ use recent::Touched;
 use statements::{Changing, MAX_TRIES, PROBE, Statements, without_addresses};
 use taken::TakenMails;
 use turns::Turns;
+use verified::VerifiedClaims;
 use writer::Writer;
 
 pub use accounts::Account;
@@ -145,6 +147,7 @@ pub struct Store {
     writer: Arc<Line<Writer>>,
     turns: Arc<Turns>,
     taken: TakenMails,
+    verified: VerifiedClaims,
     crowd: Crowd,
     /// Makes the connection to a server anew when it breaks.
     keeper: Option<AbortOnDropHandle<()>>,
@@ -192,6 +195,7 @@ impl Store {
             reader: Reader::new(statements.clone()),
             writer: Writer::new(statements.clone(), crowd.clone()),
             taken: TakenMails::new(statements.clone(), turns.clone()),
+            verified: VerifiedClaims::default(),
             statements,
             turns,
             crowd,
@@ -242,6 +246,7 @@ impl Store {
     /// # Errors
     /// When the engine fails; what was acknowledged is on disk all the same.
     pub async fn close(&self) -> anyhow::Result<()> {
+        self.remove_verified().await;
         if let Some(keeper) = &self.keeper {
             keeper.abort();
         }

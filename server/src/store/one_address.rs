@@ -42,9 +42,10 @@ impl Store {
     /// When the store fails.
     pub async fn one_address(&self, address: &str) -> Result<OneAddress, StoreError> {
         const LOOK: &str = "{
+            LET $verified = (SELECT VALUE claim_seed FROM $account);
             RETURN {
                 accounts: (SELECT * FROM $account),
-                claims: (SELECT * FROM $claims),
+                claims: (SELECT * FROM $claims WHERE seed NOT IN $verified),
                 sessions: count(SELECT VALUE id FROM session
                     WHERE expires_at > $now AND string::contains(state, $named))
             }
@@ -80,7 +81,8 @@ impl Store {
     pub async fn delete_address(&self, address: &str) -> Result<Deleted, StoreError> {
         const DELETE: &str = "{
             LET $accounts = (DELETE $account RETURN BEFORE);
-            LET $signing_up = (DELETE $claims RETURN BEFORE);
+            LET $verified = $accounts.claim_seed;
+            LET $signing_up = (DELETE $claims RETURN BEFORE)[WHERE seed NOT IN $verified];
             LET $sessions = (SELECT id, expires_at > $now AS known FROM session
                 WHERE string::contains(state, $named));
             DELETE $sessions.id;

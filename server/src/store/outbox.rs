@@ -292,10 +292,10 @@ impl Store {
             let Some(mut claim) = claim.filter(|claim| mail.is_owed_by(claim)) else {
                 return Ok(Decision::new(Outgoing::Nothing));
             };
-            if claim.expires_at <= now {
+            let account: Option<Account> = found.row(account_id)?;
+            if !claim.stands(account.as_ref(), now) {
                 return Ok(Decision::new(Outgoing::Nothing).delete(claim_id));
             }
-            let account: Option<Account> = found.row(account_id)?;
             let ledger: Ledger = found.row(ledger_id)?.unwrap_or_default();
             let is_stopped = |site: &String| ledger.has_stopped(site, now);
             let is_silent = claim.is_disowned() || claim.site.as_ref().is_some_and(is_stopped);

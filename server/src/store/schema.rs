@@ -29,6 +29,10 @@ const MIGRATIONS: &[(&str, &str)] = &[
         "007_walked_tables",
         include_str!("schema/007_walked_tables.surql"),
     ),
+    (
+        "008_verified_claims",
+        include_str!("schema/008_verified_claims.surql"),
+    ),
 ];
 
 const DEFINE_MIGRATION: &str = "

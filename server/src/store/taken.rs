@@ -361,7 +361,6 @@ mod tests {
             at_once: false,
             refund: &[],
             ledger: &ledger,
-            mark: String::new(),
         };
         assert_eq!(store.guess(guess).await.unwrap(), GuessResult::Verified);
         let left = store.taken.lock().pop().unwrap();

@@ -138,7 +138,6 @@ mod tests {
                 at_once: false,
                 refund: &[],
                 ledger: &ledger,
-                mark: text(),
             })
         };
         let taken = || store.mail_taken(&mail, &claim, chrono::Duration::minutes(1), false);

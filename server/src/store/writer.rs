@@ -28,10 +28,12 @@ const TRIES: u32 = 3;
 /// those that are done are told together (`hashing/queue.rs`), and write together, that often or more.
 pub(super) const PATIENCE: Duration = Duration::from_millis(40);
 
-/// Two transactions that read the same may both come through, if they write to different records.
-/// Who must not slip through beside another writes to what the other does.
 const END_IF_CHANGED: &str = "
     IF (SELECT * FROM $records) != $found { RETURN { changed: true } };";
+
+/// To commit fails if somebody else has written to them meanwhile, or made what was not there.
+const HOLD: &str = "
+    FOR $record IN $held { SELECT VALUE id FROM ONLY $record FOR UPDATE };";
 
 // What exists is known: to have the engine find out costs it a first try that fails.
 const INSERT: &str = "
@@ -54,8 +56,9 @@ const REFUND: &str = refund_budgets!();
 static STATEMENTS: LazyLock<Vec<String>> = LazyLock::new(|| {
     let statement = |number: usize| {
         let parts = [
+            (number & 16 != 0, HOLD),
             (number & 1 != 0, END_IF_CHANGED),
-            (true, ["", SPEND, LOOK, REFUND][number >> 4]),
+            (true, ["", SPEND, LOOK, REFUND][number >> 5]),
             (number & 2 != 0, INSERT),
             (number & 4 != 0, REWRITE),
             (number & 8 != 0, DELETE),
@@ -65,7 +68,7 @@ static STATEMENTS: LazyLock<Vec<String>> = LazyLock::new(|| {
             .filter_map(|(is_there, part)| is_there.then_some(part));
         format!("{{{}\n    RETURN NONE\n}}", parts.collect::<String>())
     };
-    (0..64).map(statement).collect()
+    (0..128).map(statement).collect()
 });
 
 /// What is written together or not at all.
@@ -80,6 +83,8 @@ pub(super) struct Writing {
     /// Rows that are there, if they are.
     pub rewritten: Vec<Row>,
     pub gone: Vec<RecordId>,
+    /// Of `records`, those that nobody else may write at the same time.
+    pub held: Vec<RecordId>,
     pub payment: Payment,
     /// Whether it may be written a little later, where many are about.
     pub can_wait: bool,
@@ -233,6 +238,7 @@ impl Writing {
         self.made.extend(other.made);
         self.rewritten.extend(other.rewritten);
         self.gone.extend(other.gone);
+        self.held.extend(other.held);
         self.payment = match (mem::take(&mut self.payment), other.payment) {
             (Payment::Spend(mut bill), Payment::Spend(more)) => {
                 bill.join(more);
@@ -272,13 +278,15 @@ impl Writing {
         let mut number = usize::from(!self.records.is_empty())
             | usize::from(!self.made.is_empty()) << 1
             | usize::from(!self.rewritten.is_empty()) << 2
-            | usize::from(!self.gone.is_empty()) << 3;
+            | usize::from(!self.gone.is_empty()) << 3
+            | usize::from(!self.held.is_empty()) << 4;
         let mut variables = vars([
             ("records", self.records.into_value()),
             ("found", self.found.into_value()),
             ("made", objects(self.made)),
             ("rewritten", objects(self.rewritten)),
             ("gone", self.gone.into_value()),
+            ("held", self.held.into_value()),
         ]);
         let pay = |bill: Bill| vars(to_spend(&bill.budgets, bill.waits, bill.now));
         if !self.payment.is_nothing() {
@@ -289,7 +297,7 @@ impl Writing {
                 Payment::Refund(budgets) => (3, vars([("budgets", wanted(&budgets))])),
             };
             variables.extend(payment);
-            number |= kind << 4;
+            number |= kind << 5;
         }
         Changing {
             block: &STATEMENTS[number],
@@ -506,8 +514,9 @@ mod tests {
             "UPSERT",
             "UPDATE",
             "DELETE",
+            "$held",
         ] {
-            assert!(STATEMENTS[31].contains(part), "{}", STATEMENTS[31]);
+            assert!(STATEMENTS[63].contains(part), "{}", STATEMENTS[63]);
         }
     }
 

@@ -642,18 +642,6 @@ async fn of_thirty_parallel_guesses_at_ten_codes_nine_are_answered() {
     assert_eq!(outcomes.len(), 9);
 }
 
-/// Isolation is by snapshot: a right guess that only read the ledger would pass beside the wrong
-/// one that fills it, and so beside any number of them.
-#[tokio::test]
-async fn a_right_guess_gets_in_the_way_of_the_wrong_one_that_fills_the_ledger() {
-    let story = Story::begin().await;
-    let claim = claim_of(story.sign_up(&email(), "testpassword", from(1)).await);
-    let digest = SecretKeys::derive(&[9; 32]).address_ledger(EMAIL);
-    let before = story.store.ledger_mark(&digest).await.unwrap();
-    assert_eq!(story.guess(&claim, true, from(1)).await, verified());
-    assert_ne!(story.store.ledger_mark(&digest).await.unwrap(), before);
-}
-
 #[tokio::test]
 async fn a_spent_budget_tells_nothing_of_an_account_either() {
     let story = Story::with(limits(|limits| limits.failed_passwords_per_hour = 3)).await;
