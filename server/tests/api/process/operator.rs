@@ -200,6 +200,7 @@ async fn no_query_brings_out_a_secret_or_changes_anything() {
         let fields = [
             "password_hash",
             "claim_key",
+            "claim_seed",
             "key",
             "seed",
             "handle",
@@ -536,7 +537,7 @@ async fn a_backup_of_an_older_version_is_brought_up_to_date() {
     head["rows"] = serde_json::json!({"account": 1});
     // What the first schema had of an account.
     let mut account: Value = serde_json::from_str(lines[1]).unwrap();
-    for later in ["claim_key", "language"] {
+    for later in ["claim_key", "claim_seed", "language"] {
         account[2].as_object_mut().unwrap().remove(later).unwrap();
     }
     let old = sealed(&[head.to_string(), account.to_string()]);
@@ -548,7 +549,7 @@ async fn a_backup_of_an_older_version_is_brought_up_to_date() {
     assert_eq!(
         done(&other, &["query", migrations]).await,
         "001_accounts_and_claims\n002_sessions\n003_budgets\n004_mail\n005_installation\n\
-         006_mail_owed_by_claims\n007_walked_tables"
+         006_mail_owed_by_claims\n007_walked_tables\n008_verified_claims"
     );
     let restored = other.server(|_| {}).await;
     login(&restored, EMAIL, PASSWORD).await.assert_is(200, "");
