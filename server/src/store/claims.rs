@@ -327,12 +327,11 @@ impl Store {
             budgets,
             ledger: ledger_rules,
         } = spending;
-        let records = [id.claim(), account_id(&id.address), ledger_rules.record()];
-        let [claim_id, account_id, ledger_id] = &records;
+        let records = [id.claim(), ledger_rules.record()];
+        let [claim_id, ledger_id] = &records;
         self.decide(&records, |found| {
-            let account: Option<Account> = found.row(account_id)?;
             let old: Option<Claim> = found.row(claim_id)?;
-            let Some(mut claim) = old.filter(|claim| claim.stands(account.as_ref(), now)) else {
+            let Some(mut claim) = old.filter(|claim| self.stands_alone(claim, now)) else {
                 return Ok(Decision::new(Renewed::Gone));
             };
             let ledger: Ledger = found.row(ledger_id)?.unwrap_or_default();
@@ -377,13 +376,15 @@ impl Store {
     /// # Errors
     /// When the store fails.
     pub async fn claim(&self, id: &ClaimId) -> Result<Option<Claim>, StoreError> {
-        let records = [id.claim(), account_id(&id.address)];
-        let [claim_id, account_id] = &records;
-        let found = self.find(&records).await?;
-        let account: Option<Account> = found.row(account_id)?;
-        let claim: Option<Claim> = found.row(claim_id)?;
+        let claim: Option<Claim> = self.row(id.claim()).await?;
         let now = self.clock.now();
-        Ok(claim.filter(|claim| claim.stands(account.as_ref(), now)))
+        Ok(claim.filter(|claim| self.stands_alone(claim, now)))
+    }
+
+    /// Whether a claim is there as far as that can be said without a look at the account, which would
+    /// take longer where there is one: whoever made the claim may ask as often as they like.
+    fn stands_alone(&self, claim: &Claim, now: DateTime<Utc>) -> bool {
+        claim.stands(None, now) && !self.verified.has(claim)
     }
 
     /// Everything that a password for this canonical address could belong to.
@@ -443,32 +444,30 @@ impl Store {
             let claim = claim.filter(|claim| claim.stands(account.as_ref(), now));
             let ledger: Ledger = found.row(ledger_id)?.unwrap_or_default();
             let result = guess.judge(claim.as_ref(), account.as_ref(), &ledger, now);
-            let decision = |result, seed| {
-                let decision = Decision::new((result, seed));
-                decision.refunding(guess.refund).in_no_hurry()
-            };
+            let seed = claim.as_ref().map(|claim| claim.seed.clone());
+            let decision = Decision::new((result, seed));
+            let decision = decision.refunding(guess.refund).in_no_hurry();
             let (GuessResult::Verified | GuessResult::Wrong { .. }, Some(mut claim)) =
                 (result, claim)
             else {
-                return Ok(decision(result, None));
+                return Ok(decision);
             };
             if result == GuessResult::Verified {
-                let account = guess.account(&claim, now);
-                return Ok(decision(result, Some(claim.seed))
-                    .put(account_id, account)
+                return Ok(decision
+                    .put(account_id, guess.account(&claim, now))
                     .hold([claim_id, ledger_id]));
             }
             claim.attempts_left -= 1;
             let ledger = ledger.with_wrong_code(rules.wrong_codes, now);
-            Ok(decision(result, None)
+            Ok(decision
                 .put(claim_id, claim)
                 .put_if(rules.counts, ledger_id, ledger)
                 .hold([account_id]))
         });
         let (result, seed) = guessed.await?;
-        if let Some(seed) = seed {
+        if let (GuessResult::Verified, Some(seed)) = (result, seed) {
             self.taken.settle(claim_id);
-            self.verified.add(claim_id, seed);
+            self.verified.add(guess.id.clone(), seed);
         }
         Ok(result)
     }
@@ -652,10 +651,16 @@ mod tests {
         RETURN NONE
     }";
 
-    /// Makes transactions that write to one of these tables last.
-    const SLOW_ACCOUNT: &str =
-        "{ DEFINE EVENT slow ON account THEN { sleep(600ms) }; RETURN NONE }";
-    const SLOW_CLAIM: &str = "{ DEFINE EVENT slow ON claim THEN { sleep(600ms) }; RETURN NONE }";
+    /// Has transactions that write to one of these tables take a while.
+    const SLOW_ACCOUNT: &str = "{ DEFINE EVENT slow ON account THEN { sleep(1s) }; RETURN NONE }";
+    const SLOW_CLAIM: &str = "{ DEFINE EVENT slow ON claim THEN { sleep(1s) }; RETURN NONE }";
+
+    fn id(key: &str) -> ClaimId {
+        ClaimId {
+            address: "foo@bar.com".to_owned(),
+            key: key.to_owned(),
+        }
+    }
 
     async fn guess(store: &Store, key: &str, is_right: bool) -> GuessResult {
         let ledger = AddressLedger {
@@ -666,29 +671,53 @@ mod tests {
             wrong_codes: 1,
             counts: true,
         };
-        let id = ClaimId {
-            address: "foo@bar.com".to_owned(),
-            key: key.to_owned(),
-        };
-        let is_the_codes = |_: &Claim| is_right;
-        let guess = store.guess(Guess {
-            id: &id,
-            is_right: &is_the_codes,
+        let guess = Guess {
+            id: &id(key),
+            is_right: &|_| is_right,
             hash_of_today: None,
             at_once: false,
             refund: &[],
             ledger: &ledger,
-        });
-        guess.await.unwrap()
+        };
+        store.guess(guess).await.unwrap()
     }
 
-    /// Two transactions at the same time, of which each sees what was there before the other: the one
-    /// that comes late is judged again, by what the other one has left.
+    async fn filled(slow: &'static str) -> (tempfile::TempDir, Store) {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = Arc::new(SystemClock);
+        let store = Store::open(&DatabaseConfig::default(), folder.path(), clock).await;
+        let store = store.unwrap();
+        let now = vars([("now", store.clock.now().into_value())]);
+        store.run::<Value>(CLAIMS, now).await.unwrap();
+        store.run::<Value>(slow, vars([])).await.unwrap();
+        (folder, store)
+    }
+
+    /// What becomes of two transactions: the slow one sees what there was before the quick one, which
+    /// another instance begins after it and ends before it.
+    async fn beside<S, Q>(
+        store: &Store,
+        slow: impl Future<Output = S>,
+        quick: impl AsyncFnOnce(Store) -> Q,
+    ) -> (S, Q) {
+        tokio::join!(slow, async {
+            while !store
+                .statements
+                .recent()
+                .is_changing(&account_id("foo@bar.com"))
+            {
+                tokio::task::yield_now().await;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+            quick(store.beside()).await
+        })
+    }
+
     #[tokio::test]
     async fn no_guess_slips_through_beside_another() {
         let used_up = GuessResult::Wrong { attempts_left: 0 };
         let wrong = GuessResult::Wrong { attempts_left: 2 };
-        for (slow, late, early, results) in [
+        for (table, late, early, results) in [
             // The attempt that it needs is gone.
             (
                 SLOW_ACCOUNT,
@@ -711,19 +740,33 @@ mod tests {
                 (GuessResult::Already, GuessResult::Verified),
             ),
         ] {
-            let folder = tempfile::tempdir().unwrap();
-            let clock = Arc::new(SystemClock);
-            let store = Store::open(&DatabaseConfig::default(), folder.path(), clock).await;
-            let store = store.unwrap();
-            let now = vars([("now", store.clock.now().into_value())]);
-            store.run::<Value>(CLAIMS, now).await.unwrap();
-            store.run::<Value>(slow, vars([])).await.unwrap();
-            let other = store.beside();
-            let judged = tokio::join!(guess(&store, late.0, late.1), async {
-                tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+            let (_folder, store) = filled(table).await;
+            let judged = beside(&store, guess(&store, late.0, late.1), async |other| {
                 guess(&other, early.0, early.1).await
             });
-            assert_eq!(judged, results, "{slow} {late:?} {early:?}");
+            assert_eq!(judged.await, results, "{table} {late:?} {early:?}");
         }
+    }
+
+    #[tokio::test]
+    async fn what_has_become_an_account_meanwhile_is_neither_disowned_nor_left_when_all_is_deleted()
+    {
+        let verify = async |other: Store| guess(&other, "3", true).await;
+        let (_folder, store) = filled(SLOW_CLAIM).await;
+        let claim = id("3");
+        let disowned = store.disown(&claim, "3", "digest", Duration::days(1));
+        let (disowned, verified) = beside(&store, disowned, verify).await;
+        assert_eq!(
+            (disowned.unwrap(), verified),
+            (false, GuessResult::Verified)
+        );
+
+        let (_folder, store) = filled(SLOW_CLAIM).await;
+        let deleted = store.delete_address("foo@bar.com");
+        let (deleted, verified) = beside(&store, deleted, verify).await;
+        assert_eq!(verified, GuessResult::Verified);
+        let deleted = deleted.unwrap();
+        assert_eq!((deleted.accounts, deleted.claims), (1, 1));
+        assert!(store.account("foo@bar.com").await.unwrap().is_none());
     }
 }

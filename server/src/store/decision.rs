@@ -28,7 +28,7 @@ impl Found {
     }
 
     /// Whether there was such a record.
-    pub(super) fn has(&self, record: &RecordId) -> bool {
+    fn has(&self, record: &RecordId) -> bool {
         self.object(record).is_some()
     }
 
@@ -133,10 +133,12 @@ impl<'a, T> Decision<'a, T> {
         self
     }
 
-    /// And these, of those that were asked for and are not written, nobody writes at the same time.
+    /// And these, of those that were asked for and are not written, nobody has written by the time that
+    /// this is.
     ///
     /// Isolation is by snapshot: two transactions that read the same both come through if they write
-    /// to different records, unless each holds what the other one writes.
+    /// to different records, unless each holds what the other one writes. One of them is not enough:
+    /// a hold is heeded by the commit of whoever has it, not by one that comes later.
     pub(super) fn hold<const N: usize>(mut self, records: [&RecordId; N]) -> Self {
         self.held.extend(records.into_iter().cloned());
         self
@@ -205,11 +207,7 @@ impl Store {
         Err(StoreError::Contended)
     }
 
-    /// What the records say.
-    ///
-    /// # Errors
-    /// When the store fails.
-    pub(super) async fn find(&self, records: &[RecordId]) -> Result<Found, StoreError> {
+    async fn find(&self, records: &[RecordId]) -> Result<Found, StoreError> {
         Ok(Found {
             records: records.to_vec(),
             rows: self.reader.find(records.to_vec()).await?,

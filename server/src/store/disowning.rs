@@ -61,7 +61,8 @@ impl Store {
             let ledger = ledger.with_stop(claim.site.as_deref(), now + stop_for, now);
             Ok(Decision::new(true)
                 .put(claim_id, claim)
-                .put(ledger_id, ledger))
+                .put(ledger_id, ledger)
+                .hold([account_id]))
         })
         .await
     }

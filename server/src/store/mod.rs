@@ -81,7 +81,7 @@ pub use viewer::{Viewer, ViewerError};
 pub const HANDLE_DIGITS: usize = 16;
 
 /// Names one claim: the canonical address, and what tells its claims apart.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 pub struct ClaimId {
     pub address: String,
     pub key: String,

@@ -79,7 +79,9 @@ impl Store {
     /// # Errors
     /// When the store fails.
     pub async fn delete_address(&self, address: &str) -> Result<Deleted, StoreError> {
+        // Who verifies the address at the same time writes nothing but the account.
         const DELETE: &str = "{
+            SELECT VALUE id FROM ONLY $account FOR UPDATE;
             LET $accounts = (DELETE $account RETURN BEFORE);
             LET $verified = $accounts.claim_seed;
             LET $signing_up = (DELETE $claims RETURN BEFORE)[WHERE seed NOT IN $verified];

@@ -54,7 +54,8 @@ impl LeasedMail {
     }
 }
 
-/// How much mail is owed.
+/// How much mail is owed. Claims that became accounts before their mail was known to be taken count as long
+/// as they lie in the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, SurrealValue)]
 pub struct OutboxDepth {
     pub mails: i64,

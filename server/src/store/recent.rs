@@ -146,7 +146,8 @@ impl Recent {
     /// Whether a statement is under way that may change the record.
     #[cfg(test)]
     pub(super) fn is_changing(&self, record: &RecordId) -> bool {
-        self.lock().changing.contains_key(record)
+        let state = self.lock();
+        state.changing_anything > 0 || state.changing.contains_key(record)
     }
 
     /// All that is known.

@@ -34,12 +34,11 @@ pub struct Snapshot {
 }
 
 impl Store {
-    /// The store as it is now, without the claims that have become accounts.
+    /// The store as it is now.
     ///
     /// # Errors
     /// When the store fails.
     pub async fn snapshot(&self) -> Result<Snapshot, StoreError> {
-        self.remove_verified().await;
         let (database, held_open) = self.engine.hold_open().await?;
         let transaction = database.begin().await?;
         Ok(Snapshot {

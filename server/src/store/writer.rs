@@ -31,7 +31,8 @@ pub(super) const PATIENCE: Duration = Duration::from_millis(40);
 const END_IF_CHANGED: &str = "
     IF (SELECT * FROM $records) != $found { RETURN { changed: true } };";
 
-/// To commit fails if somebody else has written to them meanwhile, or made what was not there.
+/// The commit fails if somebody else has written to them meanwhile, or made what was not there
+/// ([`hold`](super::decision::Decision::hold)). One by one, as the engine wants it.
 const HOLD: &str = "
     FOR $record IN $held { SELECT VALUE id FROM ONLY $record FOR UPDATE };";
 
@@ -229,7 +230,11 @@ impl Writing {
     /// The records that it depends on or changes.
     fn concerns(&self) -> impl Iterator<Item = &RecordId> {
         let written = self.made.iter().chain(&self.rewritten).map(|row| &row.id);
-        self.records.iter().chain(written).chain(&self.gone)
+        self.records
+            .iter()
+            .chain(written)
+            .chain(&self.gone)
+            .chain(&self.held)
     }
 
     fn join(mut self, other: Self) -> Self {

@@ -247,6 +247,24 @@ impl App {
         }
     }
 
+    /// Until no claim lies in the store any more, whatever it is to anybody.
+    pub async fn claims_gone(&self) {
+        let gone = async {
+            loop {
+                let snapshot = self.store.snapshot().await.unwrap();
+                let claims = snapshot.count("claim").await.unwrap();
+                snapshot.close().await.unwrap();
+                if claims == 0 {
+                    break;
+                }
+                tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+            }
+        };
+        tokio::time::timeout(std::time::Duration::from_secs(20), gone)
+            .await
+            .expect("claims are still there");
+    }
+
     /// Until the server has recorded what became of all mail: the relay knows a moment earlier.
     pub async fn mail_settled(&self) {
         let settled = async {

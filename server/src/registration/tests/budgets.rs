@@ -486,8 +486,8 @@ async fn strangers_see_of_an_owners_mailbox_what_the_last_word_met() {
     let (claim, _) = story.register("owner's password").await;
     assert_eq!(story.guess(&claim, true, network()).await, verified());
     let (claim, _) = story.register("stranger's password").await;
-    // After the owner's, whose claim is still there.
-    let mail = story.lease().await.remove(1);
+    let mut mails = story.lease().await.into_iter();
+    let mail = mails.find(|mail| mail.key == claim.key).unwrap();
     assert!(matches!(
         story.prepare(&mail).await,
         Outgoing::AlreadyRegistered { .. }
