@@ -36,9 +36,7 @@ async fn sign_up_and_verify_with_the_mailed_code() {
 async fn a_claim_that_has_become_an_account_goes_by_itself() {
     let app = App::exposing_codes().await;
     let code = app.code_for(EMAIL, PASSWORD).await;
-    app.verify(EMAIL, PASSWORD, &code)
-        .await
-        .assert_is(200, "");
+    app.verify(EMAIL, PASSWORD, &code).await.assert_is(200, "");
     app.claims_gone().await;
 }
 
