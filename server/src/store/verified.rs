@@ -1,9 +1,9 @@
 //! Claims that have become accounts are removed a moment later, several together.
 //!
 //! Nobody waits for it: an account says which claim it was, and who reads both takes that claim for gone
-//! from the moment on that the account is there. With each verification a row to delete would cost the
-//! engine more than the row that it writes: in each transaction that deletes it looks through the
-//! definitions of all tables for a field that could refer to what goes (docs/PERFORMANCE.md).
+//! from the moment on that the account is there. In each transaction that deletes, however many rows, the
+//! engine looks through the definitions of all tables for a field that could refer to what goes
+//! (docs/PERFORMANCE.md).
 //!
 //! Who reads a claim alone, as often as they like, must not have it take longer where there is an account;
 //! so what this process has to remove is known here. What stays behind, because a process has died or
