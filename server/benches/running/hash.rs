@@ -1,6 +1,7 @@
 //! The bare arithmetic with the default parameters, in memory that is there already. Not through
 //! the server's library, which would be linked, and so optimised as a whole, a second time.
 
+use std::sync::{Mutex, mpsc};
 use std::time::{Duration, Instant};
 
 use argon2::{Algorithm, Argon2, Block, Params, Version};
@@ -62,4 +63,34 @@ pub fn per_second(workers: usize, duration: Duration) -> f64 {
         .map(|thread| thread.join().unwrap())
         .sum();
     count as f64 / started.elapsed().as_secs_f64()
+}
+
+/// How long each takes, in milliseconds, that comes at its tick and waits for one of so many workers:
+/// what a machine that others have a share of does to a load that it could carry.
+pub fn under_load(workers: usize, per_second: f64, duration: Duration) -> Vec<f64> {
+    let (send, receive) = mpsc::channel();
+    let receive = Mutex::new(receive);
+    std::thread::scope(|scope| {
+        let work = || {
+            let (mut hash, mut times) = (Hash::new(), Vec::new());
+            // Taken under the lock, hashed without it.
+            let next = || receive.lock().unwrap().recv();
+            while let Ok(came) = next() {
+                hash.once();
+                times.push(milliseconds(Instant::elapsed(&came)));
+            }
+            times
+        };
+        let workers: Vec<_> = (0..workers).map(|_| scope.spawn(work)).collect();
+        let (began, tick) = (Instant::now(), Duration::from_secs_f64(1.0 / per_second));
+        let mut next = began;
+        while next < began + duration {
+            std::thread::sleep(next.saturating_duration_since(Instant::now()));
+            send.send(Instant::now()).unwrap();
+            next += tick;
+        }
+        drop(send);
+        let times = workers.into_iter().map(|worker| worker.join().unwrap());
+        times.flatten().collect()
+    })
 }
