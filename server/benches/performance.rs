@@ -27,9 +27,14 @@ use running::figures::Figures;
 use running::relay::Relay;
 use running::{
     Server, UNLIMITED, argument, client, hash, mean, median, milliseconds, parts, percentile,
+    processor_time,
 };
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinSet;
+
+/// The server's own, with the same settings: bare hashes have their memory from where its hashes do.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 /// The argument of a process that is to be a [`Hello`].
 const HELLO: &str = "hello";
@@ -59,11 +64,13 @@ fn main() {
         let frugal = frugal.worker_threads(1).enable_all().build().unwrap();
         frugal.block_on(bench.throughput());
     }
-    if wanted("latency") {
-        runtime().block_on(bench.latency());
-    }
-    if wanted("overload") {
-        runtime().block_on(bench.overload(bare, hash));
+    for (tls, suffix) in [("off", ""), ("self-signed", ", TLS")] {
+        if wanted("latency") {
+            runtime().block_on(bench.latency(tls, suffix));
+        }
+        if wanted("overload") {
+            runtime().block_on(bench.overload(tls, suffix));
+        }
     }
     if wanted("pages") {
         runtime().block_on(bench.pages());
@@ -86,6 +93,12 @@ const SLICES: u32 = 4;
 /// How long nothing happens before something is measured that is to be alone.
 const BREATH: Duration = Duration::from_millis(50);
 
+/// After this what a load has left to do is done: claims of the verified are removed in a second.
+const AFTERMATH: Duration = Duration::from_millis(1_500);
+
+/// After this hashing has given its memory back.
+const REST: Duration = Duration::from_secs(12);
+
 struct Bench {
     folder: tempfile::TempDir,
     /// Of each measurement.
@@ -100,7 +113,8 @@ impl Bench {
 
     /// How many hashes a second there are now, with nothing else running. A machine of which others
     /// have a share is not equally fast for minutes.
-    fn bare(&self) -> f64 {
+    async fn bare(&self) -> f64 {
+        tokio::time::sleep(AFTERMATH).await;
         hash::per_second(workers(), self.slice() / 2)
     }
 
@@ -140,7 +154,14 @@ impl Bench {
                 "off",
                 &[256],
             ),
-            ("sign-ups, TLS", SignUp, Nought, Deed, "self-signed", &[64]),
+            (
+                "sign-ups, TLS",
+                SignUp,
+                Nought,
+                Deed,
+                "self-signed",
+                &[16, 64, 256],
+            ),
             (
                 "verified over the API",
                 Verified,
@@ -201,13 +222,14 @@ impl Bench {
             for &clients in clients {
                 let what = format!("{name}, {clients} clients");
                 let (mut per_second, mut ratios, mut times) = (Vec::new(), Vec::new(), Vec::new());
-                let mut before = self.bare();
-                // Whoever is told to come back in a second is not back in a short slice.
-                let slices = if patience == AsTold { 1 } else { SLICES };
+                let mut before = self.bare().await;
+                // Whoever waits for seconds, or is told to come back in two, is not through in a short
+                // slice.
+                let slices = if clients > 64 { 1 } else { SLICES };
                 for _ in 0..slices {
                     let duration = self.duration / slices;
                     let outcome = closed_loop(&crowd, deed, clients, patience, duration).await;
-                    let after = self.bare();
+                    let after = self.bare().await;
                     per_second.push(outcome.per_second);
                     ratios.push(outcome.per_second / f64::midpoint(before, after));
                     times.extend(outcome.times);
@@ -228,9 +250,10 @@ impl Bench {
         }
     }
 
-    async fn latency(&mut self) {
-        self.figures.title("Latency of a sign-up");
-        let (mut server, _relay, crowd) = self.server("latency", "off", Connections::Deed, &[]);
+    async fn latency(&mut self, tls: &str, suffix: &str) {
+        self.figures.title(&format!("Latency of a sign-up{suffix}"));
+        let name = format!("latency{suffix}");
+        let (mut server, _relay, crowd) = self.server(&name, tls, Connections::Deed, &[]);
         self.figures
             .add("memory after the start, MiB", server.memory("VmRSS"));
         // In turns, and each after a while in which nothing happens: caches are cold for both.
@@ -266,7 +289,7 @@ impl Bench {
                         .await
                         .per_second
                 } else {
-                    self.bare()
+                    self.bare().await
                 };
                 let busy = open_loop(&crowd, 0.8 * all, self.slice() * 3).await;
                 hashes.extend(hash::times(30));
@@ -296,15 +319,20 @@ impl Bench {
         server.stop();
     }
 
-    async fn overload(&mut self, bare: f64, hash: f64) {
+    async fn overload(&mut self, tls: &str, suffix: &str) {
         self.figures
-            .title("Overload: four times what hashing allows");
-        let (mut server, _relay, crowd) = self.server("overload", "off", Connections::Deed, &[]);
+            .title(&format!("Overload: four times what hashing allows{suffix}"));
+        let name = format!("overload{suffix}");
+        let (mut server, _relay, crowd) = self.server(&name, tls, Connections::Deed, &[]);
+        let (bare, hash) = (self.bare().await, median(&hash::times(50)));
         let half = self.duration / 2;
         let peak = || closed_loop(&crowd, Deed::SignUp, 16, Patience::Nought, half);
         let before = peak().await.per_second;
-        let over = open_loop(&crowd, 4.0 * bare, self.duration * 6).await;
-        let recovering = Instant::now();
+        let (long, began, count) = (self.duration * 6, Instant::now(), crowd.count());
+        let over = open_loop(&crowd, 4.0 * bare, long).await;
+        #[expect(clippy::cast_precision_loss, reason = "counts of a benchmark")]
+        let came = (crowd.count() - count) as f64 / long.as_secs_f64();
+        let recovering = began + long;
         let mut back = None;
         let mut time = 0.0;
         while back.is_none() && recovering.elapsed() < Duration::from_secs(30) {
@@ -316,6 +344,7 @@ impl Bench {
             }
         }
         let peak = f64::midpoint(before, peak().await.per_second);
+        self.figures.add("came, × bare hashes", came / bare);
         self.figures.add("peak, sign-ups a second", peak);
         self.figures.add("accepted, × peak", over.per_second / peak);
         self.figures
@@ -332,6 +361,9 @@ impl Bench {
         self.figures.add("a sign-up then, ms", time);
         self.figures
             .add("memory at most, MiB", server.memory("VmHWM"));
+        tokio::time::sleep(REST).await;
+        self.figures
+            .add("memory at rest again, MiB", server.memory("VmRSS"));
         server.stop();
     }
 
@@ -347,7 +379,7 @@ impl Bench {
                 let head = "GET /register HTTP/1.1\r\nAccept: text/html";
                 assert_eq!(reader.target.ask(head, "").await.unwrap().status, 200);
                 times.push(milliseconds(began.elapsed()));
-                tokio::time::sleep(Duration::from_millis(20)).await;
+                tokio::time::sleep(Duration::from_millis(5)).await;
             }
             times
         });
@@ -364,18 +396,31 @@ impl Bench {
 
         let (mut server, _relay, _) = self.server("alone", "self-signed", Connections::Deed, &[]);
         let page = format!("{}/register", server.url);
-        let hello = Hello::start();
+        let hello_process = Hello::start();
         let (mut pages, mut hellos) = (Vec::new(), Vec::new());
-        for _ in 0..SLICES {
-            pages.push(requests(&page, self.slice()).await);
-            hellos.push(requests(&hello.url, self.slice()).await);
+        for _ in 0..2 * SLICES {
+            pages.push(requests(&page, self.slice() / 2).await);
+            hellos.push(requests(&hello_process.url, self.slice() / 2).await);
         }
+        let (page, hello) = (mean(&pages), mean(&hellos));
+        // The driver takes as much for both, which counts for the page.
+        let each = |time: Duration, per_second: f64| {
+            milliseconds(time) / per_second / self.duration.as_secs_f64()
+        };
+        let times = [
+            each(server.processor_time(), page),
+            each(processor_time(&hello_process.child), hello),
+        ];
         server.stop();
         self.figures
-            .add("GET /register alone over TLS, a second", mean(&pages));
+            .add("GET /register alone over TLS, a second", page);
         self.figures
-            .add("a bare axum's hello over TLS, a second", mean(&hellos));
-        self.figures.add("ratio", mean(&pages) / mean(&hellos));
+            .add("a bare axum's hello over TLS, a second", hello);
+        self.figures.add("ratio", page / hello);
+        self.figures
+            .add("processor time of the server alone, the page, ms", times[0]);
+        self.figures
+            .add("processor time of the server alone, hello, ms", times[1]);
     }
 
     /// By the processor's clock, which wanders less than the one on the wall. Everything but hashing.

@@ -25,6 +25,8 @@ use running::{Server, UNLIMITED, argument, client, median, milliseconds, parts, 
 const ROUNDS: usize = 200;
 const STARTS: usize = 5;
 
+const DEEDS: [&str; 2] = ["sign-up", "verification"];
+
 #[tokio::main]
 async fn main() {
     let Some(wanted) = parts() else { return };
@@ -36,9 +38,24 @@ async fn main() {
     };
     if wanted("sizes") {
         let rows = argument("--rows").unwrap_or_else(|| "100000,1000000".to_owned());
-        let empty = bench.size(0, None).await;
+        let mut before = bench.size(0, "an empty store").await;
         for rows in rows.split(',') {
-            bench.size(rows.parse().unwrap(), Some(&empty)).await;
+            let full = format!("{rows} accounts, {rows} sign-ups under way");
+            let full = bench.size(rows.parse().unwrap(), &full).await;
+            let after = bench
+                .size(0, &format!("an empty store, after {rows}"))
+                .await;
+            bench.figures.title(&format!(
+                "{rows} of each against the empty stores around them"
+            ));
+            for (number, deed) in DEEDS.into_iter().enumerate() {
+                let empty = f64::midpoint(before[number], after[number]);
+                bench.figures.add(
+                    &format!("{deed}, p50 × that of an empty store"),
+                    full[number] / empty,
+                );
+            }
+            before = after;
         }
     }
     if wanted("sweep") {
@@ -59,11 +76,10 @@ impl Bench {
         self.folder.path().join(name)
     }
 
-    /// The medians of a sign-up and of a verification, which are compared with those of `empty`.
-    async fn size(&mut self, rows: usize, empty: Option<&[f64; 2]>) -> [f64; 2] {
-        self.figures
-            .title(&format!("{rows} accounts, {rows} sign-ups under way"));
-        let data = self.data(&format!("size-{rows}"));
+    /// The medians of a sign-up and of a verification beside so many accounts and claims.
+    async fn size(&mut self, rows: usize, title: &str) -> [f64; 2] {
+        self.figures.title(title);
+        let data = self.data(title);
         if rows > 0 {
             let began = Instant::now();
             self.stock.fill(&data, rows, rows, None);
@@ -93,18 +109,12 @@ impl Bench {
         crowd.one_by_one(ROUNDS / 10).await;
         let times = crowd.one_by_one(ROUNDS).await;
         let mut medians = [0.0; 2];
-        for (number, deed) in ["sign-up", "verification"].into_iter().enumerate() {
+        for (number, deed) in DEEDS.into_iter().enumerate() {
             medians[number] = median(&times[number]);
             self.figures
                 .add(&format!("{deed}, p50 ms"), medians[number]);
             self.figures
                 .add(&format!("{deed}, p99 ms"), percentile(&times[number], 99));
-            if let Some(empty) = empty {
-                self.figures.add(
-                    &format!("{deed}, p50 × that of an empty store"),
-                    medians[number] / empty[number],
-                );
-            }
         }
         self.figures.add(
             "memory after 440 more requests, MiB",

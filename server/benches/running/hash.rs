@@ -1,7 +1,7 @@
 //! The bare arithmetic with the default parameters, in memory that is there already. Not through
 //! the server's library, which would be linked, and so optimised as a whole, a second time.
 
-use std::sync::{Mutex, mpsc};
+use std::sync::{Barrier, Mutex, mpsc};
 use std::time::{Duration, Instant};
 
 use argon2::{Algorithm, Argon2, Block, Params, Version};
@@ -42,27 +42,25 @@ pub fn times(rounds: usize) -> Vec<f64> {
 }
 
 /// How many hashes so many workers do in a second, with nothing else running.
-#[expect(clippy::cast_precision_loss, reason = "counts of a benchmark")]
 pub fn per_second(workers: usize, duration: Duration) -> f64 {
-    let started = Instant::now();
-    let threads: Vec<_> = (0..workers)
-        .map(|_| {
-            std::thread::spawn(move || {
-                let mut hash = Hash::new();
-                let mut count = 0_u64;
-                while started.elapsed() < duration {
-                    hash.once();
-                    count += 1;
-                }
-                count
-            })
-        })
-        .collect();
-    let count: u64 = threads
-        .into_iter()
-        .map(|thread| thread.join().unwrap())
-        .sum();
-    count as f64 / started.elapsed().as_secs_f64()
+    let begin = Barrier::new(workers);
+    let work = || {
+        let mut hash = Hash::new();
+        // Has its memory from then on.
+        hash.once();
+        begin.wait();
+        let (began, mut count) = (Instant::now(), 0.0);
+        while began.elapsed() < duration {
+            hash.once();
+            count += 1.0;
+        }
+        count / began.elapsed().as_secs_f64()
+    };
+    std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..workers).map(|_| scope.spawn(work)).collect();
+        let each = workers.into_iter().map(|worker| worker.join().unwrap());
+        each.sum()
+    })
 }
 
 /// How long each takes, in milliseconds, that comes at its tick and waits for one of so many workers:
@@ -73,6 +71,7 @@ pub fn under_load(workers: usize, per_second: f64, duration: Duration) -> Vec<f6
     std::thread::scope(|scope| {
         let work = || {
             let (mut hash, mut times) = (Hash::new(), Vec::new());
+            hash.once();
             // Taken under the lock, hashed without it.
             let next = || receive.lock().unwrap().recv();
             while let Ok(came) = next() {

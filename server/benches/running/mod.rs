@@ -73,16 +73,8 @@ impl Server {
         kib / 1024.0
     }
 
-    /// What its threads have had of the processors.
     pub fn processor_time(&self) -> Duration {
-        let path = format!("/proc/{}/stat", self.process.id());
-        let stat = std::fs::read_to_string(path).unwrap();
-        // After the name, which may hold anything, fields 3 and up of proc(5); 14 and 15 are ticks
-        // of a hundredth of a second for programs, whatever the kernel's own are.
-        let (_, fields) = stat.rsplit_once(')').unwrap();
-        let ticks = fields.split_whitespace().skip(11).take(2);
-        let ticks: u64 = ticks.map(|field| field.parse::<u64>().unwrap()).sum();
-        Duration::from_millis(ticks * 10)
+        processor_time(&self.process)
     }
 
     pub fn has_logged(&self, words: &str) -> bool {
@@ -93,6 +85,18 @@ impl Server {
         self.process.kill().unwrap();
         self.process.wait().unwrap();
     }
+}
+
+/// What a process's threads have had of the processors.
+pub fn processor_time(process: &Child) -> Duration {
+    let path = format!("/proc/{}/stat", process.id());
+    let stat = std::fs::read_to_string(path).unwrap();
+    // After the name, which may hold anything, fields 3 and up of proc(5); 14 and 15 are ticks of a
+    // hundredth of a second for programs, whatever the kernel's own are.
+    let (_, fields) = stat.rsplit_once(')').unwrap();
+    let ticks = fields.split_whitespace().skip(11).take(2);
+    let ticks: u64 = ticks.map(|field| field.parse::<u64>().unwrap()).sum();
+    Duration::from_millis(ticks * 10)
 }
 
 /// Nobody is told to come back because of what they did before: all come from one network.
