@@ -200,7 +200,8 @@ pub async fn build_in(config: Config, world: World) -> anyhow::Result<Applicatio
         config.trusted_proxies.clone(),
         &config.proxy_header,
     ));
-    let places = Arc::new(Places::new(&config, trusted_proxies.clone()));
+    let places = Places::new(&config, trusted_proxies.clone(), store.crowd());
+    let places = Arc::new(places);
     let state = AppState::from(Shared {
         registration: Arc::new(registration),
         password_policy: Arc::new(policy),

@@ -1,7 +1,10 @@
 //! Whether those who come are a burst or a flood.
 //!
 //! Both fill the queue at once. But a burst ends, or those in it come back only as they are served, and
-//! then the queue stays as long as it is; in a flood it grows on.
+//! then the queue stays as long as it is; in a flood it grows on, and so does the number of connections.
+//! Those in a burst are connected before long, even where it takes seconds until all their handshakes
+//! are done and they stand in the queue. On connections that are there already a flood is one only once
+//! there are no places left.
 
 use std::time::{Duration, Instant};
 
@@ -15,9 +18,10 @@ const INTERVALS: u32 = 4;
 /// What is known of those who come.
 pub(super) struct Demand {
     is_flood: bool,
-    /// When this interval began, and how many waited then.
+    /// When this interval began, and how many waited and were connected then.
     began: Instant,
     waited: usize,
+    connected: usize,
     /// How many have left the queue for a worker since.
     served: usize,
     /// How many intervals up to this one the queue has grown in.
@@ -31,6 +35,7 @@ impl Demand {
             is_flood: false,
             began: now,
             waited: 0,
+            connected: 0,
             served: 0,
             grown: 0,
         }
@@ -41,15 +46,15 @@ impl Demand {
         self.is_flood
     }
 
-    /// Somebody comes, to find so many waiting.
-    pub(super) fn came(&mut self, waiting: usize, now: Instant) {
-        self.watch(waiting, now);
+    /// Somebody comes, to find so many waiting and connected.
+    pub(super) fn came(&mut self, waiting: usize, connected: usize, now: Instant) {
+        self.watch(waiting, connected, now);
     }
 
-    /// Somebody's turn has come, and so many wait on.
-    pub(super) fn left(&mut self, waiting: usize, now: Instant) {
+    /// Somebody's turn has come, and so many wait on and are connected.
+    pub(super) fn left(&mut self, waiting: usize, connected: usize, now: Instant) {
         self.served += 1;
-        self.watch(waiting, now);
+        self.watch(waiting, connected, now);
         if waiting == 0 {
             self.is_flood = false;
             self.grown = 0;
@@ -61,13 +66,15 @@ impl Demand {
         self.is_flood = true;
     }
 
-    fn watch(&mut self, waiting: usize, now: Instant) {
+    fn watch(&mut self, waiting: usize, connected: usize, now: Instant) {
         let lasted = now.saturating_duration_since(self.began);
         if lasted < INTERVAL {
             return;
         }
         // As many again as were served, or more: at least twice what can be hashed came.
-        let has_grown = waiting.saturating_sub(self.waited) > self.served;
+        let more =
+            (waiting.saturating_sub(self.waited)).min(connected.saturating_sub(self.connected));
+        let has_grown = more > self.served;
         // Of a time in which nothing happened nothing is known.
         if has_grown && lasted < INTERVAL * 2 {
             self.grown += 1;
@@ -76,6 +83,7 @@ impl Demand {
         }
         self.is_flood |= self.grown >= INTERVALS;
         (self.began, self.waited, self.served) = (now, waiting, 0);
+        self.connected = connected;
     }
 }
 
@@ -88,6 +96,8 @@ mod tests {
         demand: Demand,
         now: Instant,
         waiting: usize,
+        /// Beyond those who wait.
+        connected: usize,
     }
 
     const SERVED_EACH: Duration = Duration::from_micros(7_500);
@@ -100,13 +110,16 @@ mod tests {
                 demand,
                 now,
                 waiting: 0,
+                connected: 0,
             }
         }
 
         fn come(&mut self, count: usize) {
             for _ in 0..count {
-                self.demand.came(self.waiting, self.now);
+                let connected = self.waiting + self.connected;
+                self.demand.came(self.waiting, connected, self.now);
                 self.waiting += 1;
+                self.connected = self.connected.saturating_sub(1);
             }
         }
 
@@ -117,7 +130,8 @@ mod tests {
                 self.now += SERVED_EACH;
                 if self.waiting > 0 {
                     self.waiting -= 1;
-                    self.demand.left(self.waiting, self.now);
+                    let connected = self.waiting + self.connected;
+                    self.demand.left(self.waiting, connected, self.now);
                 }
                 self.come(come);
             }
@@ -144,6 +158,17 @@ mod tests {
         }
         story.go_on(SECOND * 60, 1);
         assert!(!story.demand.is_flood());
+    }
+
+    #[test]
+    fn those_who_are_connected_at_once_are_no_flood_however_slowly_they_come() {
+        let mut story = Story::new();
+        story.connected = 256;
+        story.go_on(SERVED_EACH * 84, 3);
+        assert_eq!(story.connected, 4);
+        assert!(!story.demand.is_flood());
+        story.go_on(INTERVAL * 5, 4);
+        assert!(story.demand.is_flood(), "others follow");
     }
 
     #[test]

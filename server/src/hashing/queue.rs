@@ -45,6 +45,9 @@ const LEAST_PLACES: usize = 2;
 /// What a hash is expected to take before there was one.
 const FIRST_HASH: Duration = Duration::from_millis(20);
 
+/// How many hashes are looked at to tell what one takes; at most twice as many.
+const PACE_OF: u32 = 32;
+
 /// How many hashes that are done are held back at most.
 const MAX_HELD: usize = 7;
 
@@ -81,6 +84,34 @@ pub(super) enum Next {
     Closed,
 }
 
+/// What a hash takes, of late: the least that one took. While a crowd arrives each takes longer, and
+/// that is no reason to send the rest of it away.
+#[derive(Default)]
+struct Pace {
+    /// Of the [`PACE_OF`] before these.
+    before: Option<Duration>,
+    least: Option<Duration>,
+    count: u32,
+}
+
+impl Pace {
+    fn takes(&self) -> Duration {
+        let both = self.before.into_iter().chain(self.least);
+        both.min().unwrap_or(FIRST_HASH)
+    }
+
+    fn took(&mut self, took: Duration) {
+        self.least = Some(self.least.map_or(took, |least| least.min(took)));
+        self.count += 1;
+        if self.count == PACE_OF {
+            *self = Self {
+                before: self.least,
+                ..Self::default()
+            };
+        }
+    }
+}
+
 struct Waiting {
     /// One line a site: a customer who has 65,536 networks stands in one all the same.
     lines: HashMap<Site, VecDeque<Job>>,
@@ -89,8 +120,7 @@ struct Waiting {
     count: usize,
     /// Hashes that are done, and held back until there are more.
     held: Vec<Finished>,
-    /// What a hash takes, of late.
-    takes: Duration,
+    pace: Pace,
     demand: Demand,
     closed: bool,
 }
@@ -111,7 +141,7 @@ impl Queue {
                 turns: VecDeque::new(),
                 count: 0,
                 held: Vec::new(),
-                takes: FIRST_HASH,
+                pace: Pace::default(),
                 demand: Demand::new(Instant::now()),
                 closed: false,
             }),
@@ -129,7 +159,8 @@ impl Queue {
         } else {
             (LONGEST_BURST, in_flood.max(PLACES_FOR_BURST))
         };
-        let hashed = longest.as_nanos() * self.workers as u128 / waiting.takes.as_nanos().max(1);
+        let takes = waiting.pace.takes();
+        let hashed = longest.as_nanos() * self.workers as u128 / takes.as_nanos().max(1);
         usize::try_from(hashed)
             .unwrap_or(usize::MAX)
             .clamp(LEAST_PLACES * self.workers, most)
@@ -146,7 +177,8 @@ impl Queue {
     /// Somebody comes; says whether all places are taken.
     fn come(&self, waiting: &mut Waiting) -> bool {
         let count = waiting.count;
-        waiting.demand.came(count, Instant::now());
+        let connected = self.crowd.connected();
+        waiting.demand.came(count, connected, Instant::now());
         let is_full = count >= self.places(waiting);
         if is_full {
             waiting.demand.overflowed();
@@ -190,7 +222,7 @@ impl Queue {
         let deadline = Instant::now() + patience;
         let mut waiting = self.lock();
         loop {
-            if let Some(job) = waiting.next() {
+            if let Some(job) = waiting.next(self.crowd.connected()) {
                 self.crowd.counts(waiting.count);
                 return Next::Job(job);
             }
@@ -217,7 +249,7 @@ impl Queue {
     pub(super) fn finish(&self, finished: Finished, took: Duration) -> Vec<Finished> {
         let mut waiting = self.lock();
         if finished.result.is_ok() {
-            waiting.takes = (waiting.takes * 7 + took) / 8;
+            waiting.pace.took(took);
         }
         waiting.held.push(finished);
         let in_time = LONGEST_HOLD.as_nanos() / took.as_nanos().max(1);
@@ -254,7 +286,7 @@ impl Waiting {
         Ok(())
     }
 
-    fn next(&mut self) -> Option<Job> {
+    fn next(&mut self, connected: usize) -> Option<Job> {
         let site = self.turns.pop_front()?;
         let line = self.lines.get_mut(&site)?;
         let job = line.pop_front();
@@ -264,7 +296,7 @@ impl Waiting {
             self.turns.push_back(site);
         }
         self.count -= usize::from(job.is_some());
-        self.demand.left(self.count, Instant::now());
+        self.demand.left(self.count, connected, Instant::now());
         job
     }
 }
@@ -306,7 +338,7 @@ mod tests {
     /// One worker's, with so many places.
     fn queue(places: u32) -> Queue {
         let queue = Queue::new(1, Crowd::default());
-        queue.lock().takes = LONGEST_BURST / places;
+        queue.lock().pace.took(LONGEST_BURST / places);
         queue
     }
 
@@ -389,6 +421,10 @@ mod tests {
         assert_eq!(places(), 256, "memory is bounded");
         hashes(Duration::from_micros(49_900));
         assert_eq!(places(), 220);
+        for slow in [90, 200, 90] {
+            queue.finish(finished("$hash").0, Duration::from_millis(slow));
+        }
+        assert_eq!(places(), 220, "a crowd arrives");
         hashes(Duration::from_secs(5));
         assert_eq!(places(), 4, "and each worker has its next");
         let (finished, _answered) = finished("");

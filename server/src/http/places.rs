@@ -10,6 +10,7 @@ use tokio::time::Instant;
 
 use super::client_address::TrustedProxies;
 use crate::config::{Config, LimitsMode, Mode};
+use crate::crowd::Crowd;
 use crate::network::{ClientNetwork, Site};
 
 /// One line in the log for all that was refused in such a time.
@@ -22,6 +23,7 @@ pub struct Places {
     shares: Option<(usize, usize)>,
     exempts_loopback: bool,
     proxies: Arc<TrustedProxies>,
+    crowd: Crowd,
     taken: Mutex<Taken>,
 }
 
@@ -43,9 +45,9 @@ enum Sharer {
 
 impl Places {
     /// Takes `limits.*`. Development exempts loopback clients from the share of a network; behind
-    /// a trusted proxy everybody is.
+    /// a trusted proxy everybody is. Others hear from `crowd` how many are taken.
     #[must_use]
-    pub fn new(config: &Config, proxies: Arc<TrustedProxies>) -> Self {
+    pub fn new(config: &Config, proxies: Arc<TrustedProxies>, crowd: Crowd) -> Self {
         let places = |number| usize::try_from(number).unwrap_or(usize::MAX);
         let limits = &config.limits;
         let share = limits.connections_per_network;
@@ -55,6 +57,7 @@ impl Places {
             shares: (limits.mode == LimitsMode::On).then(|| (places(share), places(of_site))),
             exempts_loopback: config.mode == Mode::Development,
             proxies,
+            crowd,
             taken: Mutex::default(),
         }
     }
@@ -71,6 +74,7 @@ impl Places {
             return None;
         }
         taken.all += 1;
+        self.crowd.connects(taken.all);
         let sharers: Vec<_> = shares.into_iter().map(|(sharer, _)| sharer).collect();
         for &sharer in &sharers {
             *taken.by.entry(sharer).or_default() += 1;
@@ -129,6 +133,7 @@ impl Drop for Place {
     fn drop(&mut self) {
         let mut taken = self.places.lock();
         taken.all -= 1;
+        self.places.crowd.connects(taken.all);
         for sharer in &self.sharers {
             if let Some(open) = taken.by.get_mut(sharer) {
                 *open -= 1;
@@ -158,7 +163,7 @@ mod tests {
         adjust(&mut config);
         let proxies = vec!["10.0.0.0/8".parse().unwrap()];
         let proxies = Arc::new(TrustedProxies::new(proxies, "X-Forwarded-For"));
-        Arc::new(Places::new(&config, proxies))
+        Arc::new(Places::new(&config, proxies, Crowd::default()))
     }
 
     /// How many places these addresses get, one after another, and keep.
@@ -214,9 +219,11 @@ mod tests {
         for _ in 0..50 {
             let held = [all.take(peer), all.take(peer)];
             assert!(held.iter().all(Option::is_some));
+            assert_eq!(all.crowd.connected(), 2);
             assert!(all.take(peer).is_none());
         }
         assert!(all.lock().by.is_empty());
         assert_eq!(all.lock().all, 0);
+        assert_eq!(all.crowd.connected(), 0);
     }
 }
