@@ -68,10 +68,12 @@ pub fn per_second(workers: usize, duration: Duration) -> f64 {
 pub fn under_load(workers: usize, per_second: f64, duration: Duration) -> Vec<f64> {
     let (send, receive) = mpsc::channel();
     let receive = Mutex::new(receive);
+    let begin = Barrier::new(workers + 1);
     std::thread::scope(|scope| {
         let work = || {
             let (mut hash, mut times) = (Hash::new(), Vec::new());
             hash.once();
+            begin.wait();
             // Taken under the lock, hashed without it.
             let next = || receive.lock().unwrap().recv();
             while let Ok(came) = next() {
@@ -81,6 +83,7 @@ pub fn under_load(workers: usize, per_second: f64, duration: Duration) -> Vec<f6
             times
         };
         let workers: Vec<_> = (0..workers).map(|_| scope.spawn(work)).collect();
+        begin.wait();
         let (began, tick) = (Instant::now(), Duration::from_secs_f64(1.0 / per_second));
         let mut next = began;
         while next < began + duration {
