@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 /// From so many on who wait for their hash, others will come before long.
 const MANY: usize = 4;
 
-/// How many are connected, and how many of them wait for their hash. Whoever does not need one can
+/// How many are connected, and how many wait for their hash. Whoever does not need one can
 /// tell whether it is worth while to wait for others.
 #[derive(Clone, Debug, Default)]
 pub struct Crowd(Arc<Counts>);

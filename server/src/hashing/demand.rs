@@ -172,6 +172,17 @@ mod tests {
     }
 
     #[test]
+    fn those_who_only_read_are_no_flood() {
+        let mut story = Story::new();
+        story.come(20);
+        for _ in 0..100 {
+            story.connected += 40;
+            story.go_on(INTERVAL, 1);
+        }
+        assert!(!story.demand.is_flood());
+    }
+
+    #[test]
     fn more_than_twice_what_can_be_served_is_a_flood_soon_and_until_nobody_waits() {
         let mut story = Story::new();
         story.go_on(INTERVAL * 3, 4);

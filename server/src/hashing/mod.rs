@@ -95,7 +95,7 @@ impl HashingPool {
             let runtime = runtime.clone();
             thread::Builder::new()
                 .name(format!("hash-{number}"))
-                .spawn(move || work(&queue, blocks, runtime.as_ref()))
+                .spawn(move || work(&queue, parameters, blocks, runtime.as_ref()))
                 .context("Failed to start a hashing worker")?;
         }
         Ok(Self {
@@ -195,7 +195,8 @@ impl Drop for HashingPool {
     }
 }
 
-fn work(queue: &Queue, blocks: usize, runtime: Option<&Handle>) {
+/// `parameters` are those of new passwords, for which most who come are hashed.
+fn work(queue: &Queue, parameters: HashParameters, blocks: usize, runtime: Option<&Handle>) {
     let mut memory = Vec::new();
     loop {
         let job = match queue.pop(REST_AFTER) {
@@ -224,11 +225,15 @@ fn work(queue: &Queue, blocks: usize, runtime: Option<&Handle>) {
             }));
             hashed.unwrap_or(Err(HashingError::Panicked))
         };
+        let took = began.elapsed();
+        if result.is_ok() && job.settings.parameters == parameters {
+            queue.took(took);
+        }
         let finished = Finished {
             answer: job.answer,
             result,
         };
-        tell(queue.finish(finished, began.elapsed()), runtime);
+        tell(queue.finish(finished, took), runtime);
     }
 }
 
