@@ -366,6 +366,9 @@ pub fn client() -> Client {
         .tls_danger_accept_invalid_certs(true)
         .redirect(redirect::Policy::none())
         .cookie_store(true)
+        // Well before the server gives up a connection, as clients should: else a request can meet its
+        // end.
+        .pool_idle_timeout(std::time::Duration::from_secs(5))
         .build()
         .unwrap()
 }
