@@ -1,8 +1,8 @@
 //! The queue in front of the workers: bounded, and fair between client networks.
 //!
 //! A burst is taken in whole: the last one waits for two seconds at 15 ms a hash and two workers, and
-//! turning people away who come back at once would cost more than it earns. A flood, which does not end by being served,
-//! gets fewer places, so that whoever is let in is answered within a second.
+//! turning people away who come back at once would cost more than it earns. A flood, which does not end
+//! by being served, gets fewer places, so that whoever is let in is answered within a second.
 
 use std::collections::{HashMap, VecDeque};
 use std::mem;
