@@ -55,6 +55,11 @@ pub struct Answer {
 }
 
 impl App {
+    /// How many are connected, as the queue in front of hashing sees it.
+    pub fn connected(&self) -> usize {
+        self.store.crowd().connected()
+    }
+
     /// As in development, but with a relay; so nothing is exposed unless `adjust` says so.
     pub async fn start() -> Self {
         Self::start_with(|_| {}).await

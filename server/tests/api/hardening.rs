@@ -41,6 +41,24 @@ async fn connect(address: SocketAddr) -> TcpStream {
         .unwrap()
 }
 
+#[tokio::test]
+async fn whoever_judges_a_flood_knows_how_many_are_connected() {
+    let app = plain(|_| {}).await;
+    let becomes = async |count| {
+        let count_is = async {
+            while app.connected() != count {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        timeout(PATIENCE, count_is).await.unwrap();
+    };
+    becomes(0).await;
+    let connections = [connect(app.http).await, connect(app.http).await];
+    becomes(2).await;
+    drop(connections);
+    becomes(0).await;
+}
+
 /// Everything that comes until the other side closes.
 async fn until_closed(connection: &mut (impl AsyncRead + Unpin)) -> Vec<u8> {
     let mut received = Vec::new();
