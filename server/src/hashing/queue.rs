@@ -32,11 +32,12 @@ const PLACES_FOR_BURST: usize = 256;
 const PLACES_IN_FLOOD: usize = 32;
 
 /// Where hashes are slow there are fewer places: a burst is hashed within this, if each takes what the
-/// quickest of late took. What they take longer while others arrive is what is left of [`MAX_WAIT`].
+/// quickest of late took. While a crowd arrives each takes longer, which is no reason to send the rest
+/// of it away, and has what is left of [`MAX_WAIT`].
 const LONGEST_BURST: Duration = Duration::from_secs(5);
 
-/// The same in a flood. What comes before, beside and after the hash takes a quarter more, and whoever
-/// is let in is to be answered within a second.
+/// The same in a flood, if each takes what they take on average: a processor that others have a share
+/// of is slower now and then, and whoever is let in is to be answered within a second all the same.
 const LONGEST_FLOOD: Duration = Duration::from_millis(600);
 
 /// Places for each worker, however slow hashes are.
@@ -84,30 +85,42 @@ pub(super) enum Next {
     Closed,
 }
 
-/// What a hash takes, of late: the least that one took. While a crowd arrives each takes longer, and
-/// that is no reason to send the rest of it away.
+/// What hashes take, of late.
 #[derive(Default)]
 struct Pace {
-    /// Of the [`PACE_OF`] before these.
-    before: Option<Duration>,
+    /// The [`PACE_OF`] before these.
+    before: Hashes,
+    these: Hashes,
+}
+
+/// What some of them took.
+#[derive(Clone, Copy, Default)]
+struct Hashes {
     least: Option<Duration>,
+    all: Duration,
     count: u32,
 }
 
 impl Pace {
-    fn takes(&self) -> Duration {
-        let both = self.before.into_iter().chain(self.least);
+    /// What the quickest took.
+    fn least(&self) -> Duration {
+        let both = self.before.least.into_iter().chain(self.these.least);
         both.min().unwrap_or(FIRST_HASH)
     }
 
+    fn mean(&self) -> Duration {
+        let all = self.before.all + self.these.all;
+        all.checked_div(self.before.count + self.these.count)
+            .unwrap_or(FIRST_HASH)
+    }
+
     fn took(&mut self, took: Duration) {
-        self.least = Some(self.least.map_or(took, |least| least.min(took)));
-        self.count += 1;
-        if self.count == PACE_OF {
-            *self = Self {
-                before: self.least,
-                ..Self::default()
-            };
+        let these = &mut self.these;
+        these.least = Some(these.least.map_or(took, |least| least.min(took)));
+        these.all += took;
+        these.count += 1;
+        if these.count == PACE_OF {
+            self.before = mem::take(these);
         }
     }
 }
@@ -154,12 +167,12 @@ impl Queue {
     /// How many may wait.
     fn places(&self, waiting: &Waiting) -> usize {
         let in_flood = PLACES_IN_FLOOD * self.workers;
-        let (longest, most) = if waiting.demand.is_flood() {
-            (LONGEST_FLOOD, in_flood)
+        let pace = &waiting.pace;
+        let (longest, takes, most) = if waiting.demand.is_flood() {
+            (LONGEST_FLOOD, pace.mean(), in_flood)
         } else {
-            (LONGEST_BURST, in_flood.max(PLACES_FOR_BURST))
+            (LONGEST_BURST, pace.least(), in_flood.max(PLACES_FOR_BURST))
         };
-        let takes = waiting.pace.takes();
         let hashed = longest.as_nanos() * self.workers as u128 / takes.as_nanos().max(1);
         usize::try_from(hashed)
             .unwrap_or(usize::MAX)
@@ -434,11 +447,8 @@ mod tests {
     #[test]
     fn a_flood_finds_fewer_places_until_nobody_waits() {
         let queue = Queue::new(2, Crowd::default());
-        let hashes = |took: Duration| {
-            for _ in 0..100 {
-                queue.took(took);
-            }
-        };
+        let hash = |took| queue.took(took);
+        let hashes = |took| (0..100).for_each(|_| hash(took));
         hashes(Duration::from_micros(20));
         let mut receivers = Vec::new();
         let mut come = || {
@@ -459,6 +469,11 @@ mod tests {
         come().unwrap();
         hashes(Duration::from_micros(49_900));
         assert_eq!(queue.places(&queue.lock()), 24);
+        for took in [20, 40].repeat(PACE_OF as usize) {
+            hash(Duration::from_millis(took));
+        }
+        assert_eq!(queue.places(&queue.lock()), 40, "not all are that quick");
+        hashes(Duration::from_micros(49_900));
         while next(&queue).is_some() {}
         assert_eq!(queue.places(&queue.lock()), 200, "it is over");
     }
