@@ -15,6 +15,7 @@ use axum_server::{Address, Server};
 use hyper_util::rt::TokioTimer;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+use tokio::task::yield_now;
 use tokio::time::{Instant, Sleep, sleep};
 use tower::Service;
 
@@ -105,13 +106,20 @@ impl Gate {
     }
 }
 
-impl<S> Accept<TcpStream, S> for Gate {
+impl<S: Send + 'static> Accept<TcpStream, S> for Gate {
     type Stream = Connection;
     type Service = Requests<S>;
-    type Future = std::future::Ready<io::Result<(Connection, Requests<S>)>>;
+    type Future = Pin<Box<dyn Future<Output = io::Result<(Connection, Requests<S>)>> + Send>>;
 
     fn accept(&self, stream: TcpStream, service: S) -> Self::Future {
-        std::future::ready(self.admit(stream, service))
+        let admitted = self.admit(stream, service);
+        Box::pin(async {
+            let admitted = admitted?;
+            // Of a crowd all are counted before there is a handshake with the first, or an answer:
+            // those who are there already are no flood (`hashing/demand.rs`).
+            yield_now().await;
+            Ok(admitted)
+        })
     }
 }
 

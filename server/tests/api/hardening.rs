@@ -59,6 +59,26 @@ async fn whoever_judges_a_flood_knows_how_many_are_connected() {
     becomes(0).await;
 }
 
+#[tokio::test]
+async fn all_of_a_crowd_are_counted_before_the_first_is_answered() {
+    let app = plain(|_| {}).await;
+    // The server has no turn until something is awaited.
+    let crowd: Vec<_> = (0..100)
+        .map(|_| {
+            let mut connection = std::net::TcpStream::connect(app.http).unwrap();
+            let request = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n";
+            std::io::Write::write_all(&mut connection, request).unwrap();
+            connection.set_nonblocking(true).unwrap();
+            tokio::net::TcpStream::from_std(connection).unwrap()
+        })
+        .collect();
+    timeout(PATIENCE, crowd[0].readable())
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(app.connected(), crowd.len());
+}
+
 /// Everything that comes until the other side closes.
 async fn until_closed(connection: &mut (impl AsyncRead + Unpin)) -> Vec<u8> {
     let mut received = Vec::new();
