@@ -69,7 +69,7 @@ async fn all_of_a_crowd_are_counted_before_the_first_is_answered() {
             let request = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n";
             std::io::Write::write_all(&mut connection, request).unwrap();
             connection.set_nonblocking(true).unwrap();
-            tokio::net::TcpStream::from_std(connection).unwrap()
+            TcpStream::from_std(connection).unwrap()
         })
         .collect();
     timeout(PATIENCE, crowd[0].readable())
