@@ -94,7 +94,7 @@ struct Pace {
 }
 
 /// What some of them took.
-#[derive(Clone, Copy, Default)]
+#[derive(Default)]
 struct Hashes {
     least: Option<Duration>,
     all: Duration,
@@ -108,6 +108,7 @@ impl Pace {
         both.min().unwrap_or(FIRST_HASH)
     }
 
+    /// What they took on average.
     fn mean(&self) -> Duration {
         let all = self.before.all + self.these.all;
         all.checked_div(self.before.count + self.these.count)

@@ -115,8 +115,9 @@ impl<S: Send + 'static> Accept<TcpStream, S> for Gate {
         let admitted = self.admit(stream, service);
         Box::pin(async {
             let admitted = admitted?;
-            // Of a crowd all are counted before there is a handshake with the first, or an answer:
-            // those who are there already are no flood (`hashing/demand.rs`).
+            // Of a crowd as many as tokio accepts in one turn, 128, are counted before there is a
+            // handshake with the first, or an answer: those who are there already are no flood
+            // (`hashing/demand.rs`).
             yield_now().await;
             Ok(admitted)
         })

@@ -60,9 +60,9 @@ async fn whoever_judges_a_flood_knows_how_many_are_connected() {
 }
 
 #[tokio::test]
-async fn all_of_a_crowd_are_counted_before_the_first_is_answered() {
+async fn a_crowd_is_counted_before_the_first_of_it_is_answered() {
     let app = plain(|_| {}).await;
-    // The server has no turn until something is awaited.
+    // The server has no turn until something is awaited, and accepts at most 128 in one.
     let crowd: Vec<_> = (0..100)
         .map(|_| {
             let mut connection = std::net::TcpStream::connect(app.http).unwrap();
