@@ -113,9 +113,9 @@ impl Bench {
 
     /// How many hashes a second there are now, with nothing else running. A machine of which others
     /// have a share is not equally fast for minutes.
-    async fn bare(&self) -> f64 {
+    async fn bare(&self, duration: Duration) -> f64 {
         tokio::time::sleep(AFTERMATH).await;
-        hash::per_second(workers(), self.slice() / 2)
+        hash::per_second(workers(), duration)
     }
 
     fn slice(&self) -> Duration {
@@ -222,14 +222,14 @@ impl Bench {
             for &clients in clients {
                 let what = format!("{name}, {clients} clients");
                 let (mut per_second, mut ratios, mut times) = (Vec::new(), Vec::new(), Vec::new());
-                let mut before = self.bare().await;
                 // Whoever waits for seconds, or is told to come back in two, is not through in a short
                 // slice.
                 let slices = if clients > 64 { 1 } else { SLICES };
+                let duration = self.duration / slices;
+                let mut before = self.bare(duration).await;
                 for _ in 0..slices {
-                    let duration = self.duration / slices;
                     let outcome = closed_loop(&crowd, deed, clients, patience, duration).await;
-                    let after = self.bare().await;
+                    let after = self.bare(duration).await;
                     per_second.push(outcome.per_second);
                     ratios.push(outcome.per_second / f64::midpoint(before, after));
                     times.extend(outcome.times);
@@ -289,7 +289,7 @@ impl Bench {
                         .await
                         .per_second
                 } else {
-                    self.bare().await
+                    self.bare(self.slice()).await
                 };
                 let busy = open_loop(&crowd, 0.8 * all, self.slice() * 3).await;
                 hashes.extend(hash::times(30));
@@ -324,7 +324,7 @@ impl Bench {
             .title(&format!("Overload: four times what hashing allows{suffix}"));
         let name = format!("overload{suffix}");
         let (mut server, _relay, crowd) = self.server(&name, tls, Connections::Deed, &[]);
-        let (bare, hash) = (self.bare().await, median(&hash::times(50)));
+        let (bare, hash) = (self.bare(self.slice()).await, median(&hash::times(50)));
         let half = self.duration / 2;
         let peak = || closed_loop(&crowd, Deed::SignUp, 16, Patience::Nought, half);
         let before = peak().await.per_second;
