@@ -12,10 +12,25 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Store, StoreError, rows_after, vars};
 
-/// How often expired claims are looked for, and how often everything else that has expired, for which
-/// all rows are looked at. After a failure it is a minute for either.
-pub const SWEEP_CLAIMS: Duration = Duration::from_secs(60);
-pub const SWEEP_OTHERS: Duration = Duration::from_secs(3600);
+/// How often something is swept.
+#[derive(Clone, Copy, Debug)]
+pub struct Rhythm {
+    every: Duration,
+    /// Where rows could not be looked at, or removed.
+    after_a_failure: Duration,
+}
+
+/// Of expired claims.
+pub const SWEEP_CLAIMS: Rhythm = Rhythm {
+    every: Duration::from_secs(60),
+    after_a_failure: Duration::from_secs(60),
+};
+
+/// Of everything else that has expired, for which all rows are looked at.
+pub const SWEEP_OTHERS: Rhythm = Rhythm {
+    every: Duration::from_secs(3600),
+    after_a_failure: Duration::from_secs(60),
+};
 
 /// How many rows are removed in one transaction. For as long as that took nothing is removed:
 /// sign-ups come first.
@@ -140,7 +155,7 @@ impl Store {
     pub async fn keep_swept(
         &self,
         begin: fn() -> Sweep,
-        every: Duration,
+        rhythm: Rhythm,
         stopping: CancellationToken,
     ) {
         loop {
@@ -165,9 +180,9 @@ impl Store {
                 tracing::info!(rows = swept, "expired rows removed");
             }
             let pause = if failed {
-                every.min(SWEEP_CLAIMS)
+                rhythm.after_a_failure
             } else {
-                every
+                rhythm.every
             };
             let pause = tokio::time::sleep(pause);
             if stopping.run_until_cancelled(pause).await.is_none() {
@@ -265,6 +280,8 @@ impl Store {
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
+
+    use tokio::task::JoinHandle;
 
     use super::*;
     use crate::clock::SystemClock;
@@ -412,6 +429,27 @@ mod tests {
         assert_eq!((failures, swept), (1, 58 + 60));
     }
 
+    const SOON: Duration = Duration::from_millis(1);
+    const NEVER: Duration = Duration::from_secs(86_400);
+
+    /// Sweeps what only a walk finds, until the token says stop.
+    fn sweeping(store: &Arc<Store>, rhythm: Rhythm) -> (JoinHandle<()>, CancellationToken) {
+        let (store, stopping) = (Arc::clone(store), CancellationToken::new());
+        let until = stopping.clone();
+        let sweeping = async move { store.keep_swept(Sweep::of_others, rhythm, until).await };
+        (tokio::spawn(sweeping), stopping)
+    }
+
+    async fn until_there_are(store: &Store, rows: [u64; 4]) {
+        let gone = async {
+            while counts(store).await != rows {
+                tokio::task::yield_now().await;
+            }
+        };
+        let gone = tokio::time::timeout(Duration::from_secs(60), gone).await;
+        gone.expect("what has expired goes");
+    }
+
     #[tokio::test]
     async fn it_goes_on_until_it_is_to_stop() {
         const AGAIN: &str = "{
@@ -420,26 +458,42 @@ mod tests {
         }";
         let folder = tempfile::tempdir().unwrap();
         let store = Arc::new(filled(&folder).await);
-        let stopping = CancellationToken::new();
-        let sweeping = {
-            let (store, stopping) = (Arc::clone(&store), stopping.clone());
-            tokio::spawn(async move {
-                let every = Duration::from_millis(1);
-                store.keep_swept(Sweep::of_others, every, stopping).await;
-            })
-        };
+        let (sweeping, stopping) = sweeping(
+            &store,
+            Rhythm {
+                every: SOON,
+                after_a_failure: NEVER,
+            },
+        );
         for _ in 0..2 {
-            let gone = async {
-                while counts(&store).await != [61, 1, 1, 1] {
-                    tokio::task::yield_now().await;
-                }
-            };
-            tokio::time::timeout(Duration::from_secs(60), gone)
-                .await
-                .unwrap();
+            until_there_are(&store, [61, 1, 1, 1]).await;
             let now = vars([("now", store.clock.now().into_value())]);
             store.run::<Value>(AGAIN, now).await.unwrap();
         }
+        stopping.cancel();
+        sweeping.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn what_could_not_be_removed_is_tried_again_sooner() {
+        const REFUSE: &str = "{
+            DEFINE EVENT refuse ON session WHEN $event = 'DELETE' THEN { THROW 'no' };
+            RETURN NONE
+        }";
+        const ALLOW: &str = "{ REMOVE EVENT refuse ON session; RETURN NONE }";
+        let folder = tempfile::tempdir().unwrap();
+        let store = Arc::new(filled(&folder).await);
+        store.run::<Value>(REFUSE, vars([])).await.unwrap();
+        let (sweeping, stopping) = sweeping(
+            &store,
+            Rhythm {
+                every: NEVER,
+                after_a_failure: SOON,
+            },
+        );
+        until_there_are(&store, [61, 61, 1, 1]).await;
+        store.run::<Value>(ALLOW, vars([])).await.unwrap();
+        until_there_are(&store, [61, 1, 1, 1]).await;
         stopping.cancel();
         sweeping.await.unwrap();
     }
