@@ -56,6 +56,11 @@ const MAX_HELD: usize = 7;
 /// the last of them waits anyway.
 const WAITING_FOR_EACH_HELD: usize = 2;
 
+/// How long all workers have to have been at work before anything is held back: what has queued up
+/// while a processor that others have a share of stood still is soon hashed, and would only wait
+/// longer.
+const HOLD_AFTER: Duration = Duration::from_millis(500);
+
 /// How long hashes are held back at most, by what the last one took. Where hashes take so long
 /// themselves, what follows them is nothing beside it, and they are told at once.
 const LONGEST_HOLD: Duration = Duration::from_millis(150);
@@ -134,6 +139,8 @@ struct Waiting {
     count: usize,
     /// Hashes that are done, and held back until there are more.
     held: Vec<Finished>,
+    /// When a worker last had nothing to do.
+    last_idle: Instant,
     pace: Pace,
     demand: Demand,
     closed: bool,
@@ -155,6 +162,7 @@ impl Queue {
                 turns: VecDeque::new(),
                 count: 0,
                 held: Vec::new(),
+                last_idle: Instant::now(),
                 pace: Pace::default(),
                 demand: Demand::new(Instant::now()),
                 closed: false,
@@ -252,6 +260,7 @@ impl Queue {
             }
             let woken = self.filled.wait_timeout(waiting, left);
             (waiting, _) = woken.unwrap_or_else(PoisonError::into_inner);
+            waiting.last_idle = Instant::now();
         }
     }
 
@@ -264,10 +273,13 @@ impl Queue {
     ///
     /// What follows a hash costs less for several at once than for each between two hashes, which
     /// leave nothing of it in the processor's caches (docs/PERFORMANCE.md). So a few are held back
-    /// while many wait.
+    /// while many wait, once no worker has had nothing to do for a while.
     pub(super) fn finish(&self, finished: Finished, took: Duration) -> Vec<Finished> {
         let mut waiting = self.lock();
         waiting.held.push(finished);
+        if waiting.last_idle.elapsed() < HOLD_AFTER {
+            return mem::take(&mut waiting.held);
+        }
         let in_time = LONGEST_HOLD.as_nanos() / took.as_nanos().max(1);
         let held_back = usize::try_from(in_time)
             .unwrap_or(usize::MAX)
@@ -517,9 +529,16 @@ mod tests {
         (Finished { answer, result }, answered)
     }
 
+    /// No worker has been idle for long enough to hold something back.
+    fn busy_for_a_while(queue: &Queue) {
+        let long_ago = Instant::now().checked_sub(HOLD_AFTER);
+        queue.lock().last_idle = long_ago.unwrap();
+    }
+
     #[test]
     fn a_hash_is_told_at_once_unless_many_wait() {
         let queue = Queue::new(2, Crowd::default());
+        busy_for_a_while(&queue);
         let after = |took| {
             queue
                 .finish(finished("$hash").0, Duration::from_millis(took))
@@ -543,8 +562,27 @@ mod tests {
     }
 
     #[test]
+    fn what_is_soon_hashed_is_told_at_once() {
+        let queue = queue(8);
+        for _ in 0..4 {
+            queue.push(network(1), job("a").0).unwrap();
+        }
+        let told = || queue.finish(finished("$hash").0, Duration::ZERO).len();
+        queue.lock().last_idle = Instant::now() + MAX_WAIT;
+        assert_eq!(told(), 1, "work has only begun");
+        busy_for_a_while(&queue);
+        assert_eq!(told(), 0, "it goes on");
+        while next(&queue).is_some() {}
+        let before = Instant::now();
+        let brief = Duration::from_millis(1);
+        assert!(matches!(queue.pop(brief), Next::Nothing));
+        assert!(queue.lock().last_idle > before, "it was all done");
+    }
+
+    #[test]
     fn nothing_is_held_back_while_a_worker_waits() {
         let queue = queue(8);
+        busy_for_a_while(&queue);
         for _ in 0..2 {
             queue.push(network(1), job("a").0).unwrap();
         }
