@@ -123,6 +123,7 @@ impl Store {
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
+    use std::time::Duration;
 
     use chrono::TimeDelta;
 
@@ -183,7 +184,9 @@ mod tests {
                 while sessions(&store).await > 0 {}
                 sign_in(&store, &[1]).await;
             };
-            let (deleted, ()) = tokio::join!(store.delete_address("foo@bar.com"), late);
+            let both = async { tokio::join!(store.delete_address("foo@bar.com"), late) };
+            let both = tokio::time::timeout(Duration::from_secs(60), both).await;
+            let (deleted, ()) = both.expect("what there was goes");
             if sessions(&store).await == 0 {
                 assert!(deleted.unwrap().sessions >= 2);
                 return;
