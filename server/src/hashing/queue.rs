@@ -139,7 +139,8 @@ struct Waiting {
     count: usize,
     /// Hashes that are done, and held back until there are more.
     held: Vec<Finished>,
-    /// When a worker last had nothing to do.
+    /// When a worker that had nothing to do last looked for work. While one waits nobody else does, so
+    /// nothing is held back anyway.
     last_idle: Instant,
     pace: Pace,
     demand: Demand,
