@@ -158,6 +158,10 @@ async fn stopping_finishes_a_request(
     let ended = server.child.ended().await;
     assert_eq!(ended.status.code(), Some(0), "{ended:?}");
     assert!(ended.stderr.contains(r#""message":"stopped""#), "{ended:?}");
+    let since = ended.stderr.find("running requests may finish").unwrap();
+    for alarm in [r#""level":"WARN""#, r#""level":"ERROR""#] {
+        assert!(!ended.stderr[since..].contains(alarm), "{ended:?}");
+    }
 }
 
 #[tokio::test]
