@@ -2,8 +2,11 @@
 
 mod cli;
 
-use std::future::Future;
+use std::fs;
+use std::future::{Future, pending};
+use std::io::{self, Write};
 use std::num::NonZero;
+use std::pin::pin;
 use std::process::{self, ExitCode};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -17,7 +20,7 @@ use latchkey::mail::try_relay;
 use latchkey::{admin, startup, telemetry};
 use latchkey_app::domain::EmailAddress;
 use tokio::runtime::{Builder, Runtime};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// The database makes and drops small things all the time. Large blocks, as a hash's memory and the
 /// engine's tables, go straight back to the system.
@@ -26,7 +29,11 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() -> ExitCode {
     let (task, sources) = cli::CommandLine::parse().task();
-    let config = match Config::load(&sources).and_then(|config| fit_for(&task, config)) {
+    let config = match &task {
+        cli::Task::Administer(_) => Config::load_for_store(&sources),
+        _ => Config::load(&sources),
+    };
+    let config = match config.and_then(|config| fit_for(&task, config)) {
         Ok(config) => config,
         Err(error) => {
             eprintln!("{error}");
@@ -50,8 +57,8 @@ fn main() -> ExitCode {
 }
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {
-    let kind = error.downcast_ref().map(std::io::Error::kind);
-    kind == Some(std::io::ErrorKind::BrokenPipe)
+    let kind = error.downcast_ref().map(io::Error::kind);
+    kind == Some(io::ErrorKind::BrokenPipe)
 }
 
 /// A development server has a mailbox where there is no relay; a test mail needs the relay.
@@ -72,7 +79,7 @@ fn test_mail(config: &Config, to: EmailAddress) -> anyhow::Result<()> {
     let address = to.typed().to_owned();
     let now = SystemClock.now();
     let relay = runtime.block_on(try_relay(config, to, &SystemEntropy, now))?;
-    println!("{relay} took the test mail to {address}.");
+    writeln!(io::stdout(), "{relay} took the test mail to {address}.")?;
     Ok(())
 }
 
@@ -114,8 +121,12 @@ fn serve(config: Config) -> anyhow::Result<()> {
     telemetry::init(&config.log)?;
     let runtime = runtime()?;
     let outcome = runtime.block_on(async {
-        let shutdown = shutdown().context("cannot listen for signals")?;
-        let application = startup::build(config).await?;
+        let mut shutdown = pin!(shutdown().context("cannot listen for signals")?);
+        let application = tokio::select! {
+            // Nobody was answered yet.
+            () = &mut shutdown => return Ok(()),
+            built = startup::build(config) => built?,
+        };
         application.run_until_stopped(shutdown).await
     });
     // Work of an engine that failed may never end.
@@ -148,10 +159,16 @@ fn close_new_files() {
 /// Signals this close together are one.
 const SAME_SIGNAL: Duration = Duration::from_secs(1);
 
-/// Resolves at the first SIGTERM or SIGINT; a second one ends the process at once.
-fn shutdown() -> std::io::Result<impl Future<Output = ()>> {
+/// Resolves at the first SIGTERM, SIGINT or SIGHUP; a second one ends the process at once.
+fn shutdown() -> io::Result<impl Future<Output = ()>> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
+    // What a terminal sends when it is closed. Whoever was started to outlive it, as by `nohup`, does.
+    let mut hang_up = if ignores_hang_up() {
+        None
+    } else {
+        Some(signal(SignalKind::hangup())?)
+    };
     let (first, stopping) = tokio::sync::oneshot::channel();
     tokio::spawn(async move {
         let mut first = Some(first);
@@ -160,15 +177,13 @@ fn shutdown() -> std::io::Result<impl Future<Output = ()>> {
             tokio::select! {
                 _ = terminate.recv() => {}
                 _ = interrupt.recv() => {}
+                () = received(hang_up.as_mut()) => {}
             }
             match first.take() {
                 Some(first) => {
                     tracing::info!("stopping; a second signal stops at once");
                     since = Instant::now();
-                    // Nobody listens when the start itself has not finished.
-                    if first.send(()).is_err() {
-                        process::exit(1);
-                    }
+                    let _ = first.send(());
                 }
                 // Supervisors and shells often send the same signal twice in one go.
                 None if since.elapsed() < SAME_SIGNAL => {}
@@ -180,4 +195,23 @@ fn shutdown() -> std::io::Result<impl Future<Output = ()>> {
         // The sender is dropped only with the runtime, which is an end as well.
         let _ = stopping.await;
     })
+}
+
+/// Resolves when the signal comes; never where nobody listens for it.
+async fn received(signal: Option<&mut Signal>) {
+    match signal {
+        Some(signal) => {
+            signal.recv().await;
+        }
+        None => pending().await,
+    }
+}
+
+/// Whether this process was started with SIGHUP ignored: the first bit of a mask that Linux tells
+/// (proc_pid_status(5)). Listening to the signal would undo it.
+fn ignores_hang_up() -> bool {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
+        .is_some_and(|ignored| ignored & 1 == 1)
 }

@@ -293,6 +293,7 @@ impl Application {
     /// # Errors
     /// When a socket fails.
     pub async fn run_until_stopped(self, shutdown: impl Future<Output = ()>) -> anyhow::Result<()> {
+        let (https_addr, http_addr) = (self.https_addr()?, self.http_addr()?);
         let stopping = CancellationToken::new();
         let mut background = JoinSet::new();
         let worker = self.mail_worker;
@@ -373,7 +374,12 @@ impl Application {
             // Nobody reads it: then there is nobody to greet.
             let _ = writeln!(std::io::stdout(), "{greeting}");
         }
-        tracing::info!("serving");
+        tracing::info!(
+            version = env!("CARGO_PKG_VERSION"),
+            https_addr = https_addr.map(tracing::field::display),
+            %http_addr,
+            "serving"
+        );
         tell_supervisor(&[NotifyState::Ready]);
 
         let lost = async {

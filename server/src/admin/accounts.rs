@@ -69,16 +69,18 @@ pub(super) async fn remove(
         .store
         .delete_address(email.canonical())
         .await?;
-    tracing::info!(
-        target: AUDIT,
-        event = "deleted",
-        by = "operator",
-        email = email.masked(),
-        accounts = deleted.accounts,
-        sign_ups = deleted.claims,
-        sessions = deleted.sessions,
-        "account deleted"
-    );
+    if deleted.accounts > 0 || deleted.claims > 0 {
+        tracing::info!(
+            target: AUDIT,
+            event = "deleted",
+            by = "operator",
+            email = email.masked(),
+            accounts = deleted.accounts,
+            sign_ups = deleted.claims,
+            sessions = deleted.sessions,
+            "account deleted"
+        );
+    }
     Ok(JsonBody(Gone {
         accounts: deleted.accounts,
         sign_ups: deleted.claims,

@@ -141,6 +141,16 @@ impl Default for Config {
     }
 }
 
+/// With each problem, which layer has the value.
+fn told(mut problems: error::Problems, layers: &layers::Layers) -> Result<(), ConfigError> {
+    for problem in &mut problems.0 {
+        if let Problem::Refused { key, origin, .. } = problem {
+            *origin = layers.origin(key);
+        }
+    }
+    problems.into_result()
+}
+
 impl Config {
     /// Reads all layers and validates the outcome.
     ///
@@ -159,12 +169,21 @@ impl Config {
         let mut problems = error::Problems::default();
         rules::check_explicit(&config, |key| layers.set(key), &mut problems);
         rules::check(&config, &mut problems);
-        for problem in &mut problems.0 {
-            if let Problem::Refused { key, origin, .. } = problem {
-                *origin = layers.origin(key);
-            }
-        }
-        problems.into_result().map(|()| config)
+        told(problems, &layers).map(|()| config)
+    }
+
+    /// The same for whoever only looks into the store: what serving needs, as a certificate and a
+    /// relay, may be missing, and is not judged.
+    ///
+    /// # Errors
+    /// Unknown keys and values that cannot be read, or else what is wrong with `data_dir`,
+    /// `secret_key` and `database`.
+    pub fn load_for_store(sources: &Sources) -> Result<Self, ConfigError> {
+        let layers = layers::Layers::read(sources)?;
+        let config = layers.extract()?;
+        let mut problems = error::Problems::default();
+        rules::check_store(&config, &mut problems);
+        told(problems, &layers).map(|()| config)
     }
 
     /// Whether every value is allowed, by itself and beside the others.

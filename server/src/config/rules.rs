@@ -3,15 +3,21 @@
 use std::net::SocketAddr;
 
 use axum::http::HeaderName;
+use ipnet::IpNet;
 use url::{Host, Url};
 
 use super::error::Problems;
 use super::{Config, LimitsMode, Mode, TlsMode, keys, secret};
 
+/// The widest networks that somebody can have for themselves: 10.0.0.0/8 (RFC 1918) and fc00::/7 (RFC
+/// 4193). A wider one holds strangers, and two halves hold everybody.
+const WIDEST_V4: u8 = 8;
+const WIDEST_V6: u8 = 7;
+
 pub(super) fn check(config: &Config, problems: &mut Problems) {
     config.service.check(problems);
     config.links.check(problems);
-    config.database.check(problems);
+    check_store(config, problems);
     config.tls.check(problems);
     config.smtp.check(problems);
     config.code.check(problems);
@@ -28,14 +34,9 @@ pub(super) fn check(config: &Config, problems: &mut Problems) {
     }
 }
 
-fn top_level(config: &Config, problems: &mut Problems) {
-    if !is_origin(&config.public_url) {
-        problems.refuse(
-            "public_url",
-            &config.public_url,
-            keys::allowed("public_url"),
-        );
-    }
+/// What leads to the store and opens it.
+pub(super) fn check_store(config: &Config, problems: &mut Problems) {
+    config.database.check(problems);
     if config.data_dir.as_os_str().is_empty() {
         problems.refuse("data_dir", "", keys::allowed("data_dir"));
     }
@@ -47,6 +48,25 @@ fn top_level(config: &Config, problems: &mut Problems) {
         && secret::decode(key).is_none()
     {
         problems.refuse("secret_key", "", keys::allowed("secret_key"));
+    }
+    if config.database.is_server() && config.secret_key.is_none() {
+        problems.missing(
+            "secret_key",
+            format!(
+                "{}, the same for all instances, needed when database.url is a server",
+                keys::allowed("secret_key")
+            ),
+        );
+    }
+}
+
+fn top_level(config: &Config, problems: &mut Problems) {
+    if !is_origin(&config.public_url) {
+        problems.refuse(
+            "public_url",
+            &config.public_url,
+            keys::allowed("public_url"),
+        );
     }
     // RFC 7239's header has a syntax of its own; read as a list of addresses it would be misread.
     let header = config.proxy_header.parse::<HeaderName>();
@@ -74,15 +94,6 @@ fn pairs(config: &Config, problems: &mut Problems) {
             "privacy.reveal_existing",
             false,
             format!("{expose}, and a shown code gives away what this would hide; turn both off"),
-        );
-    }
-    if config.database.is_server() && config.secret_key.is_none() {
-        problems.missing(
-            "secret_key",
-            format!(
-                "{}, the same for all instances, needed when database.url is a server",
-                keys::allowed("secret_key")
-            ),
         );
     }
     if config.claim.ttl_seconds < config.code.ttl_seconds {
@@ -151,14 +162,17 @@ fn production(config: &Config, problems: &mut Problems) {
             "production needs files, or off behind a proxy in trusted_proxies",
         ),
     }
-    if let Some(all) = config
-        .trusted_proxies
-        .iter()
-        .find(|net| net.prefix_len() == 0)
-    {
+    let is_everybody = |net: &&IpNet| {
+        let widest = match net {
+            IpNet::V4(_) => WIDEST_V4,
+            IpNet::V6(_) => WIDEST_V6,
+        };
+        net.prefix_len() < widest
+    };
+    if let Some(everybody) = config.trusted_proxies.iter().find(is_everybody) {
         problems.refuse(
             "trusted_proxies",
-            all,
+            everybody,
             "the proxies' own networks: whoever is trusted chooses the address that limits count",
         );
     }

@@ -799,6 +799,8 @@ fn production_refuses_each_unsafe_value() {
         ("tls.mode", "self-signed"),
         ("trusted_proxies", "0.0.0.0/0"),
         ("trusted_proxies", "10.0.0.0/8,::/0"),
+        ("trusted_proxies", "0.0.0.0/1,128.0.0.0/1"),
+        ("trusted_proxies", "fc00::/6"),
         ("code.expose", "true"),
         ("limits.mode", "off"),
         ("development.allow_remote", "true"),
@@ -808,6 +810,9 @@ fn production_refuses_each_unsafe_value() {
             .flag(key, value)
             .refused_for(&format!("{key} = "));
     }
+    production()
+        .flag("trusted_proxies", "10.0.0.0/8,fc00::/7")
+        .config();
     production()
         .flag("trusted_proxies", "")
         .refused_for("tls.mode = off: production needs files, or off with the proxy");

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use secrecy::ExposeSecret;
 use surrealdb::Surreal;
 use surrealdb::engine::any::{self, Any};
@@ -33,6 +33,9 @@ const SYNC: &str = "sync=every";
 /// forgets the commit that filled it if the process is killed before the next table is full
 /// (docs/RELIABILITY.md). A log of this size is far from that, and is read in no time at a start.
 const LOG_BYTES: u64 = 16 * 1024 * 1024;
+
+/// How long the engine may take to open, which takes less than a tenth of a second.
+const OPENING: Duration = Duration::from_secs(15);
 
 /// How long the engine may take to close. It ends what it is merging first.
 const CLOSING: Duration = Duration::from_secs(30);
@@ -92,7 +95,9 @@ impl Engine {
                     segment = %cut.segment.display(),
                     whole_bytes = cut.whole_bytes,
                     torn_bytes = cut.torn_bytes,
-                    "the store's log had a torn end, which nobody was answered for: it is cut off"
+                    kept = %folder.join(log_tail::KEPT).display(),
+                    "the store's log had a torn end and is cut off there: after a crash or a power loss \
+                     nobody was answered for it; else its disk has damaged it, and a backup has more"
                 );
             }
             drop(lock);
@@ -105,7 +110,14 @@ impl Engine {
         if let Some(tls) = server::tls(address)? {
             config = config.rustls(tls);
         }
-        let database = any::connect((address, config)).await;
+        let connecting = any::connect((address, config));
+        let database = match &self.folder {
+            // The engine tries again and again to read what cannot be read.
+            Some(folder) => tokio::time::timeout(OPENING, connecting)
+                .await
+                .map_err(|_| does_not_open(folder))?,
+            None => connecting.await,
+        };
         let database =
             database.with_context(|| format!("Failed to open the database {address}"))?;
         if let (Some(username), Some(password)) = (&self.config.username, &self.config.password) {
@@ -176,6 +188,11 @@ impl Engine {
         let Some(folder) = &self.folder else {
             return Ok(false);
         };
+        // Its files are open, and would take everything without a word.
+        if !folder.join(LOCK).try_exists()? {
+            let gone = format!("{} is gone, or is another folder now", folder.display());
+            self.lose(gone);
+        }
         if log_tail::bytes(folder)? < log_bytes || self.loss().is_some() {
             return Ok(false);
         }
@@ -284,6 +301,15 @@ async fn closed(folder: &Path, database: Option<Surreal<Any>>) -> anyhow::Result
     }
 }
 
+fn does_not_open(folder: &Path) -> anyhow::Error {
+    anyhow!(
+        "The embedded database in {} does not open within {} s. If the log says that a checksum or a \
+         file is wrong, its disk has damaged it: move it away and restore a backup",
+        folder.display(),
+        OPENING.as_secs()
+    )
+}
+
 #[derive(Debug, thiserror::Error)]
 enum Locked {
     #[error("The store {0} is in use: does another Latchkey run on it?")]
@@ -292,9 +318,12 @@ enum Locked {
     Failed(#[from] io::Error),
 }
 
+/// The file that the embedded engine locks, and leaves behind.
+const LOCK: &str = "LOCK";
+
 /// The lock that the embedded engine takes as well; `None` where there is no store yet.
 fn lock(folder: &Path) -> Result<Option<File>, Locked> {
-    let file = match File::open(folder.join("LOCK")) {
+    let file = match File::open(folder.join(LOCK)) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         file => file?,
     };

@@ -23,6 +23,9 @@ const HEADER_BYTES: usize = 7;
 /// from its end was damaged by something else, and what follows was acknowledged.
 const UNSYNCED_BYTES: u64 = 1024 * 1024;
 
+/// Where in the store's folder a torn end is kept.
+pub(super) const KEPT: &str = "torn";
+
 /// What a log's folder was found to hold.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Cut {
@@ -172,7 +175,7 @@ impl Fragment {
 
 /// Copies what comes after `from` to a file beside the store's own.
 fn keep_apart(store: &Path, segment: &Path, mut log: &File, from: u64) -> io::Result<()> {
-    let folder = store.join("torn");
+    let folder = store.join(KEPT);
     fs::create_dir_all(&folder)?;
     let name = segment.file_name().unwrap_or_default().display();
     let mut copy = File::create(folder.join(format!("{name}.{from}")))?;

@@ -23,7 +23,7 @@ use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
 use crate::app::{EMAIL, PASSWORD, fields, other_than, send};
-use child::{Child, Ended, Folder, Port, Server, latchkey};
+use child::{Child, Ended, Folder, Port, Server, behind, latchkey};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -79,6 +79,16 @@ async fn behind_a_proxy_it_serves_plain_http() {
 
 #[tokio::test]
 async fn a_request_under_way_is_answered_before_sigterm_ends_it() {
+    plain_stopping("TERM").await;
+}
+
+/// What a terminal sends when it is closed.
+#[tokio::test]
+async fn a_request_under_way_is_answered_before_sighup_ends_it() {
+    plain_stopping("HUP").await;
+}
+
+async fn plain_stopping(signal: &str) {
     let folder = Folder::new();
     let server = folder
         .server(|command| {
@@ -87,7 +97,61 @@ async fn a_request_under_way_is_answered_before_sigterm_ends_it() {
         .await;
     let port = server.http.number;
     let connection = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
-    stopping_finishes_a_request(server, connection, port, "TERM").await;
+    stopping_finishes_a_request(server, connection, port, signal).await;
+}
+
+#[tokio::test]
+async fn whoever_is_to_outlive_the_terminal_does() {
+    let folder = Folder::new();
+    let server = folder
+        .server(|command| *command = behind(&["nohup"], command))
+        .await;
+    server.child.signal("HUP");
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let answer = send(server.get("/register")).await;
+    assert_eq!(answer.status, 200);
+    let ended = server.stop().await;
+    assert_eq!(ended.status.code(), Some(0), "{ended:?}");
+}
+
+#[tokio::test]
+async fn a_table_that_is_damaged_is_no_endless_start() {
+    let folder = Folder::new();
+    let server = folder.server(|_| {}).await;
+    server.code_for(EMAIL, PASSWORD).await;
+    server.stop().await;
+    let tables = std::fs::read_dir(folder.data().join("store/sstables")).unwrap();
+    for table in tables {
+        let table = table.unwrap().path();
+        let mut bytes = std::fs::read(&table).unwrap();
+        let middle = bytes.len() / 2;
+        bytes[16..middle].fill(0x5a);
+        std::fs::write(table, bytes).unwrap();
+    }
+
+    let mut child = Child::start(folder.serve(&Port::free(), &Port::free()));
+    child.has_logged("checksum").await;
+    child.signal("TERM");
+    let ended = child.ended().await;
+    assert_eq!(ended.status.code(), Some(0), "{ended:?}");
+
+    let ended = folder.try_server(|_| {}).await.err().expect("it started");
+    assert_eq!(ended.status.code(), Some(1), "{ended:?}");
+    let complaint = ended.stderr.lines().last().unwrap();
+    assert!(complaint.starts_with("latchkey: "), "{complaint}");
+    assert!(complaint.contains("restore a backup"), "{complaint}");
+}
+
+#[tokio::test]
+async fn a_store_that_is_taken_away_is_served_no_more() {
+    let folder = Folder::new();
+    let mut server = folder.server(|_| {}).await;
+    server.code_for(EMAIL, PASSWORD).await;
+    std::fs::rename(folder.data().join("store"), folder.path().join("away")).unwrap();
+    let ended = server.child.ended().await;
+    assert_eq!(ended.status.code(), Some(1), "{ended:?}");
+    let complaint = ended.stderr.lines().last().unwrap();
+    assert!(complaint.contains("is gone"), "{complaint}");
 }
 
 #[tokio::test]
