@@ -298,6 +298,38 @@ async fn changed_files_are_picked_up_and_broken_ones_are_not() {
     assert_eq!(tls.refresh(now()).await, Refreshed::Replaced);
 }
 
+/// What is said stands in the log; when it is looked at again says whether it was.
+#[tokio::test]
+async fn files_that_nobody_renews_are_told_of_every_day() {
+    let root = tempfile::tempdir().unwrap();
+    let folder = root.path();
+    let (pem, key) = write_pair(folder, 0);
+    let until = Certificate::from_pem(&pem, &key).unwrap().not_after;
+    let mut tls = load(&files(folder), folder, &public_url(), now())
+        .await
+        .unwrap()
+        .unwrap();
+    let serving = tls.rustls_config().get_inner();
+    assert_eq!(
+        tls.refresh(tls.due - TimeDelta::seconds(1)).await,
+        Refreshed::Unchanged
+    );
+    let late = tls.due;
+    assert!(
+        late > now() + TimeDelta::days(300) && late < until,
+        "{late}"
+    );
+    for today in [late, late + WARN_EVERY, until + TimeDelta::seconds(1)] {
+        assert_eq!(tls.refresh(today).await, Refreshed::Unchanged);
+    }
+    assert_eq!(tls.due, until + TimeDelta::seconds(1) + WARN_EVERY);
+    assert!(Arc::ptr_eq(&serving, &tls.rustls_config().get_inner()));
+    let renewed = TimeDelta::days(360).num_seconds();
+    write_pair(folder, renewed);
+    assert_eq!(tls.refresh(until).await, Refreshed::Replaced);
+    assert!(tls.due > until + TimeDelta::days(100));
+}
+
 #[tokio::test]
 async fn a_start_with_files_that_do_not_fit_fails() {
     let root = tempfile::tempdir().unwrap();
