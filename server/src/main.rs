@@ -187,7 +187,10 @@ fn shutdown() -> io::Result<impl Future<Output = ()>> {
                 }
                 // Supervisors and shells often send the same signal twice in one go.
                 None if since.elapsed() < SAME_SIGNAL => {}
-                None => process::exit(1),
+                None => {
+                    tracing::warn!("stopped at once by a second signal");
+                    process::exit(1)
+                }
             }
         }
     });

@@ -426,7 +426,7 @@ fn tell_supervisor(state: &[NotifyState<'_>]) {
 }
 
 fn store_lost(reason: String) -> anyhow::Error {
-    anyhow::anyhow!("{reason}; start again, which begins with what is on disk")
+    anyhow::anyhow!("the store failed: {reason}; start again, which begins with what is on disk")
 }
 
 async fn keep_log_short(store: Arc<Store>, stopping: CancellationToken) {

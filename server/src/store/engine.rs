@@ -314,7 +314,7 @@ fn does_not_open(folder: &Path) -> anyhow::Error {
 enum Locked {
     #[error("The store {0} is in use: does another Latchkey run on it?")]
     Elsewhere(String),
-    #[error("Failed to look at the store's lock: {0}")]
+    #[error("Failed to look at the store's lock")]
     Failed(#[from] io::Error),
 }
 

@@ -198,7 +198,10 @@ impl Statements {
             let is_refused = self.engine.is_embedded() && !error.is_connection() && !is_lost;
             let error = StoreError::from(error);
             if is_lost {
-                self.engine.lose(error.to_string());
+                self.engine.lose(match &error {
+                    StoreError::Failed(reason) => reason.clone(),
+                    other => other.to_string(),
+                });
             }
             if is_refused || matches!(error, StoreError::Exists) {
                 Tried::Refused(error)

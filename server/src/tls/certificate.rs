@@ -15,14 +15,14 @@ use x509_parser::prelude::{FromDer, X509Certificate};
 pub enum CertificateError {
     #[error("it holds no certificate in PEM")]
     NoCertificate,
-    #[error("its PEM is broken: {0}")]
+    #[error("its PEM is broken")]
     Pem(#[from] pem::Error),
-    #[error("there is no private key in PEM: {0}")]
+    #[error("there is no private key in PEM")]
     Key(#[source] pem::Error),
     #[error("the certificate cannot be parsed")]
     Malformed,
     /// Also when the key is not the certificate's.
-    #[error("certificate and key do not fit: {0}")]
+    #[error("certificate and key do not fit")]
     Unfit(#[from] rustls::Error),
 }
 
