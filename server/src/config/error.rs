@@ -109,6 +109,14 @@ impl Problems {
         }
     }
 
+    /// Whether one is about `key`, or about the file that holds its value.
+    pub(super) fn tell_of(&self, key: &str) -> bool {
+        self.0.iter().any(|problem| match problem {
+            Problem::Refused { key: told, .. } => told.strip_suffix("_file").unwrap_or(told) == key,
+            _ => false,
+        })
+    }
+
     pub(super) fn into_result(self) -> Result<(), ConfigError> {
         if self.0.is_empty() {
             Ok(())

@@ -48,8 +48,9 @@ struct Setting {
 }
 
 impl Layers {
-    /// Reads all layers, and the secrets in files that no higher layer overrides.
-    pub(super) fn read(sources: &Sources) -> Result<Self, ConfigError> {
+    /// Reads all layers, and the secrets in files that no higher layer overrides. What is wrong with a
+    /// setting leaves it out.
+    pub(super) fn read(sources: &Sources) -> (Self, Problems) {
         let mut problems = Problems::default();
         let mut layers = Self(vec![
             file(sources.file.as_deref(), &mut problems),
@@ -57,11 +58,25 @@ impl Layers {
             flags(&sources.flags, &mut problems),
         ]);
         layers.read_secrets(&mut problems);
-        problems.into_result().map(|()| layers)
+        (layers, problems)
     }
 
     /// Merges the layers over the defaults.
-    pub(super) fn extract(&self) -> Result<Config, ConfigError> {
+    ///
+    /// # Errors
+    /// What was found wrong when they were read, and every value that cannot be parsed.
+    pub(super) fn extract(&self, mut problems: Problems) -> Result<Config, ConfigError> {
+        // serde ends with the first value that it cannot take, so each is tried alone.
+        for key in keys::KEYS.iter().map(|key| key.name) {
+            if let Some(Setting { value, .. }) = self.winner(key)
+                && !problems.tell_of(key)
+                && let Err(errors) = Figment::from(&Layer::of(key, value)).extract::<Config>()
+            {
+                let errors = errors.into_iter().map(|error| self.problem(&error));
+                problems.0.extend(errors);
+            }
+        }
+        problems.into_result()?;
         let merged = self
             .0
             .iter()
@@ -172,6 +187,19 @@ impl Layer {
     fn named(name: impl Into<String>) -> Self {
         Self {
             name: name.into(),
+            ..Self::default()
+        }
+    }
+
+    /// One that sets this key alone.
+    fn of(key: &'static str, value: &Value) -> Self {
+        let setting = Setting {
+            value: value.clone(),
+            origin: String::new(),
+            in_file: false,
+        };
+        Self {
+            settings: BTreeMap::from([(key, setting)]),
             ..Self::default()
         }
     }

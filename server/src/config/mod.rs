@@ -161,8 +161,8 @@ impl Config {
     /// Everything found wrong, one line each: unknown keys and values that cannot be read, or
     /// else what [`Config::validate`] finds.
     pub fn load(sources: &Sources) -> Result<Self, ConfigError> {
-        let layers = layers::Layers::read(sources)?;
-        let mut config = layers.extract()?;
+        let (layers, problems) = layers::Layers::read(sources);
+        let mut config = layers.extract(problems)?;
         if config.mode == Mode::Development && !layers.set("public_url") {
             config.public_url = config.served_at();
         }
@@ -179,8 +179,8 @@ impl Config {
     /// Unknown keys and values that cannot be read, or else what is wrong with `data_dir`,
     /// `secret_key` and `database`.
     pub fn load_for_store(sources: &Sources) -> Result<Self, ConfigError> {
-        let layers = layers::Layers::read(sources)?;
-        let config = layers.extract()?;
+        let (layers, problems) = layers::Layers::read(sources);
+        let config = layers.extract(problems)?;
         let mut problems = error::Problems::default();
         rules::check_store(&config, &mut problems);
         told(problems, &layers).map(|()| config)

@@ -379,6 +379,25 @@ async fn a_bad_configuration_is_one_line_and_exit_code_2() {
         );
         assert_eq!(ended.stdout, "");
     }
+    // Of a number, of an address, of two sections and of the top: all at once.
+    let wrong = [
+        "code.digits=12",
+        "trusted_proxies=1.2.3.4/33",
+        "log.format=xml",
+        "mail.from=foo",
+        "public_url=nowhere",
+        "smtp.url_file=nothing",
+    ];
+    let flags = wrong.map(|setting| format!("--set={setting}"));
+    let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
+    let ended = run(&folder, &flags, &[]).await;
+    assert_eq!(ended.status.code(), Some(2));
+    assert_eq!(ended.stderr.lines().count(), wrong.len(), "{ended:?}");
+    for setting in wrong {
+        let (key, value) = setting.split_once('=').unwrap();
+        let line = format!("configuration: {key} = {value}: ");
+        assert!(ended.stderr.contains(&line), "{line}: {ended:?}");
+    }
     let ended = run(&folder, &["--mode=production"], &[]).await;
     assert_eq!(ended.status.code(), Some(2));
     for key in ["public_url", "mail.from", "smtp.url", "tls.mode"] {
