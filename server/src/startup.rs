@@ -411,7 +411,7 @@ impl Application {
         while background.join_next().await.is_some() {}
         if let Err(error) = self.store.close().await {
             // All that was acknowledged is on disk; the next start has more to read.
-            tracing::warn!(%error, "the store did not close");
+            tracing::warn!(error = format!("{error:#}"), "the store did not close");
         }
         tracing::info!("stopped");
         outcome
@@ -440,7 +440,10 @@ async fn keep_log_short(store: Arc<Store>, stopping: CancellationToken) {
                 "the store's log was written to its tables"
             ),
             Ok(false) => {}
-            Err(error) => tracing::error!(%error, "the store's log could not be looked at"),
+            Err(error) => {
+                let error = format!("{error:#}");
+                tracing::error!(error, "the store's log could not be looked at");
+            }
         }
     }
 }

@@ -69,7 +69,7 @@ pub(super) async fn remove(
         .store
         .delete_address(email.canonical())
         .await?;
-    if deleted.accounts > 0 || deleted.claims > 0 {
+    if deleted.accounts > 0 || deleted.claims > 0 || deleted.sessions > 0 {
         tracing::info!(
             target: AUDIT,
             event = "deleted",

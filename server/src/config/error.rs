@@ -112,7 +112,9 @@ impl Problems {
     /// Whether one is about `key`, or about the file that holds its value.
     pub(super) fn tell_of(&self, key: &str) -> bool {
         self.0.iter().any(|problem| match problem {
-            Problem::Refused { key: told, .. } => told.strip_suffix("_file").unwrap_or(told) == key,
+            Problem::Refused { key: told, .. } => {
+                told == key || told.strip_suffix("_file") == Some(key)
+            }
             _ => false,
         })
     }

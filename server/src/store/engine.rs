@@ -192,6 +192,7 @@ impl Engine {
         if !folder.join(LOCK).try_exists()? {
             let gone = format!("{} is gone, or is another folder now", folder.display());
             self.lose(gone);
+            return Ok(false);
         }
         if log_tail::bytes(folder)? < log_bytes || self.loss().is_some() {
             return Ok(false);
