@@ -184,6 +184,7 @@ impl Engine {
 
     /// Closes the embedded engine and opens it again if its log has become large and nobody holds
     /// it open. Statements wait meanwhile.
+    /// Where its folder is gone there is nothing to look at: it is lost.
     pub(super) async fn keep_log_short(&self, log_bytes: u64) -> anyhow::Result<bool> {
         let Some(folder) = &self.folder else {
             return Ok(false);
