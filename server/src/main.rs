@@ -84,9 +84,9 @@ fn administer(config: Config, order: cli::Order) -> anyhow::Result<()> {
     close_new_files();
     telemetry::init(&LogConfig {
         format: config.log.format,
-        // What is done without a server stands in no other log. What the engine has to say about
-        // a process that ends is nobody's business.
-        level: format!("off,latchkey=warn,{}=info", telemetry::AUDIT),
+        // What is done without a server stands in no other log, and neither does what is wrong with
+        // the files that the engine reads.
+        level: format!("error,latchkey=warn,{}=info", telemetry::AUDIT),
     })?;
     runtime()?.block_on(async {
         // A query may recurse deeply, and this thread's stack is whatever the system gave.

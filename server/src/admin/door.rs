@@ -5,7 +5,7 @@ use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
 use axum::Router;
@@ -22,9 +22,9 @@ use crate::config::Config;
 use crate::secret_key::SecretKey;
 use crate::store::Store;
 
-/// Between two tries, when a server is just starting or stopping, and how many there are.
+/// Between two tries, when a server is just starting or stopping, and for how long it is tried.
 const PAUSE: Duration = Duration::from_millis(200);
-const TRIES: u32 = 25;
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Answers an operator's requests.
 pub enum Door {
@@ -43,7 +43,7 @@ impl Door {
         if config.database.is_server() {
             return Self::store(config, connect(config).await?).await;
         }
-        let mut tries = TRIES;
+        let began = Instant::now();
         loop {
             if let Some(server) = Self::server(&config.data_dir).await? {
                 return Ok(server);
@@ -62,10 +62,7 @@ impl Door {
             check_owner(&folder)?;
             match connect(config).await {
                 // Somebody has the store who does not answer yet, or no longer.
-                Err(_) if tries > 0 => {
-                    tries -= 1;
-                    tokio::time::sleep(PAUSE).await;
-                }
+                Err(_) if began.elapsed() < PATIENCE => tokio::time::sleep(PAUSE).await,
                 opened => return Self::store(config, opened?).await,
             }
         }

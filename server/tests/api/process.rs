@@ -115,7 +115,7 @@ async fn whoever_is_to_outlive_the_terminal_does() {
 }
 
 #[tokio::test]
-async fn a_table_that_is_damaged_is_no_endless_start() {
+async fn a_table_that_is_damaged_keeps_nobody_waiting() {
     let folder = Folder::new();
     let server = folder.server(|_| {}).await;
     server.code_for(EMAIL, PASSWORD).await;
@@ -135,11 +135,16 @@ async fn a_table_that_is_damaged_is_no_endless_start() {
     let ended = child.ended().await;
     assert_eq!(ended.status.code(), Some(0), "{ended:?}");
 
-    let ended = folder.try_server(|_| {}).await.err().expect("it started");
-    assert_eq!(ended.status.code(), Some(1), "{ended:?}");
-    let complaint = ended.stderr.lines().last().unwrap();
-    assert!(complaint.starts_with("latchkey: "), "{complaint}");
-    assert!(complaint.contains("restore a backup"), "{complaint}");
+    let started = folder.try_server(|_| {}).await.err().expect("it started");
+    let mut list = latchkey();
+    list.current_dir(folder.path()).args(["accounts", "list"]);
+    for ended in [started, Child::start(list).ended().await] {
+        assert_eq!(ended.status.code(), Some(1), "{ended:?}");
+        assert!(ended.stderr.contains("checksum"), "{ended:?}");
+        let complaint = ended.stderr.lines().last().unwrap();
+        assert!(complaint.starts_with("latchkey: "), "{complaint}");
+        assert!(complaint.contains("restore a backup"), "{complaint}");
+    }
 }
 
 #[tokio::test]
