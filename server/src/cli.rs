@@ -23,7 +23,7 @@ pub struct CommandLine {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Serve the pages and the API until SIGTERM or SIGINT.
+    /// Serve the pages and the API until a signal stops it.
     #[command(
         after_help = "Flags override environment variables (LATCHKEY_CODE__DIGITS=6 is \
             code.digits), which override the file, which overrides the defaults. All keys stand \

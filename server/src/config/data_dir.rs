@@ -30,7 +30,10 @@ pub fn prepare(folder: &Path) -> io::Result<()> {
     }
     let shared = shared || !is_ours(folder)?;
     if shared || fs::set_permissions(folder, Permissions::from_mode(0o700)).is_err() {
-        tracing::warn!(folder = %folder.display(), "data_dir is open to other users");
+        tracing::warn!(
+            folder = %folder.display(),
+            "data_dir is open to other users; give Latchkey a folder of its own, with mode 0700"
+        );
     }
     Ok(())
 }

@@ -1,13 +1,13 @@
 //! A certificate with its key, checked to fit together.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
+use rustls::client::verify_server_name;
 use rustls::pki_types::pem::{self, PemObject};
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::server::ParsedCertificate;
 use rustls::{ServerConfig, crypto, version};
-use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 /// Why a certificate and a key are of no use.
@@ -32,8 +32,7 @@ pub(super) struct Certificate {
     pub(super) server_config: Arc<ServerConfig>,
     pub(super) not_before: DateTime<Utc>,
     pub(super) not_after: DateTime<Utc>,
-    /// DNS names and addresses it was issued for, as written in a URL.
-    pub(super) names: Vec<String>,
+    leaf: CertificateDer<'static>,
 }
 
 impl Certificate {
@@ -49,18 +48,29 @@ impl Certificate {
             |seconds| DateTime::from_timestamp(seconds, 0).ok_or(CertificateError::Malformed);
         let not_before = instant(validity.not_before.timestamp())?;
         let not_after = instant(validity.not_after.timestamp())?;
-        let names = names(&parsed);
+        let leaf = leaf.clone().into_owned();
         let key = PrivateKeyDer::from_pem_slice(key).map_err(CertificateError::Key)?;
         Ok(Self {
             server_config: server_config(chain, key)?,
             not_before,
             not_after,
-            names,
+            leaf,
         })
     }
 
     pub(super) fn is_valid(&self, now: DateTime<Utc>) -> bool {
         (self.not_before..=self.not_after).contains(&now)
+    }
+
+    /// Whether it was issued for this DNS name or address, as clients judge.
+    pub(super) fn is_for(&self, name: &str) -> bool {
+        let (Ok(parsed), Ok(name)) = (
+            ParsedCertificate::try_from(&self.leaf),
+            ServerName::try_from(name),
+        ) else {
+            return false;
+        };
+        verify_server_name(&parsed, &name).is_ok()
     }
 }
 
@@ -76,25 +86,4 @@ fn server_config(
         .with_single_cert(chain, key)?;
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(Arc::new(config))
-}
-
-fn names(certificate: &X509Certificate<'_>) -> Vec<String> {
-    let Ok(Some(extension)) = certificate.subject_alternative_name() else {
-        return Vec::new();
-    };
-    let names = extension.value.general_names.iter();
-    names
-        .filter_map(|name| match name {
-            GeneralName::DNSName(name) => Some((*name).to_owned()),
-            GeneralName::IPAddress(bytes) => address(bytes).map(|address| address.to_string()),
-            _ => None,
-        })
-        .collect()
-}
-
-fn address(bytes: &[u8]) -> Option<IpAddr> {
-    <[u8; 4]>::try_from(bytes)
-        .map(IpAddr::from)
-        .or_else(|_| <[u8; 16]>::try_from(bytes).map(IpAddr::from))
-        .ok()
 }

@@ -14,7 +14,7 @@ use sha2::{Digest, Sha256};
 use tokio::task;
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
-use url::Url;
+use url::{Host, Url};
 
 use crate::config::{TlsConfig, TlsMode};
 use certificate::Certificate;
@@ -84,7 +84,7 @@ pub enum Refreshed {
     Kept,
 }
 
-/// Loads the certificate, or makes one; `None` with `tls.mode=off`.
+/// Loads the certificate, or makes one in `data_dir`, which is there; `None` with `tls.mode=off`.
 ///
 /// # Errors
 /// When files cannot be read or do not fit together, or when none can be made in `data_dir`.
@@ -96,10 +96,13 @@ pub async fn load(
 ) -> Result<Option<Tls>, TlsError> {
     let source = match (tls.mode, &tls.cert, &tls.key) {
         (TlsMode::Off, ..) => return Ok(None),
-        (TlsMode::SelfSigned, ..) => Source::SelfSigned(SelfSigned::new(data_dir, public_url)),
+        (TlsMode::SelfSigned, ..) => {
+            Source::SelfSigned(SelfSigned::new(data_dir, &host(public_url)))
+        }
         (TlsMode::Files, Some(cert), Some(key)) => Source::Files {
             cert: cert.clone(),
             key: key.clone(),
+            host: host(public_url),
         },
         (TlsMode::Files, ..) => return Err(TlsError::NotSet),
     };
@@ -194,7 +197,22 @@ fn chain(error: &dyn std::error::Error) -> String {
 #[derive(Debug, Clone)]
 enum Source {
     SelfSigned(SelfSigned),
-    Files { cert: PathBuf, key: PathBuf },
+    Files {
+        cert: PathBuf,
+        key: PathBuf,
+        /// What the certificate should be for.
+        host: String,
+    },
+}
+
+/// The host of a URL as certificates name it.
+fn host(url: &Url) -> String {
+    match url.host() {
+        Some(Host::Domain(name)) => name.trim_end_matches('.').to_owned(),
+        Some(Host::Ipv4(address)) => address.to_string(),
+        Some(Host::Ipv6(address)) => address.to_string(),
+        None => String::new(),
+    }
 }
 
 /// Contents rather than modification times: a file may be written twice within one tick of its
@@ -239,7 +257,7 @@ impl Source {
                     fingerprint: fingerprint(&[&pem]),
                 })
             }
-            Self::Files { cert, key } => {
+            Self::Files { cert, key, host } => {
                 let chain = read(cert)?;
                 let private = read(key)?;
                 let certificate = Certificate::from_pem(&chain, &private).map_err(|source| {
@@ -248,6 +266,13 @@ impl Source {
                         source,
                     }
                 })?;
+                if !certificate.is_for(host) {
+                    tracing::warn!(
+                        cert = %cert.display(), host,
+                        "the certificate is not for public_url's host; browsers will refuse it, \
+                         unless a proxy shows them another"
+                    );
+                }
                 Ok(Loaded {
                     due: warn_of(&certificate, cert, now),
                     certificate,
@@ -261,7 +286,7 @@ impl Source {
     fn fingerprint(&self) -> Option<Fingerprint> {
         match self {
             Self::SelfSigned(own) => Some(fingerprint(&[&fs::read(own.path()).ok()?])),
-            Self::Files { cert, key } => {
+            Self::Files { cert, key, .. } => {
                 Some(fingerprint(&[&fs::read(cert).ok()?, &fs::read(key).ok()?]))
             }
         }

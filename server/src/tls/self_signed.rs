@@ -8,7 +8,6 @@ use std::path::{Path, PathBuf};
 use chrono::{DateTime, TimeDelta, Utc};
 use rcgen::{CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair, KeyUsagePurpose};
 use time::OffsetDateTime;
-use url::{Host, Url};
 use zeroize::Zeroizing;
 
 use super::TlsError;
@@ -34,15 +33,12 @@ pub(super) struct SelfSigned {
 }
 
 impl SelfSigned {
-    /// For this machine's own names, and for the host of `public_url`.
-    pub(super) fn new(data_dir: &Path, public_url: &Url) -> Self {
+    /// For this machine's own names, and for `host`.
+    pub(super) fn new(data_dir: &Path, host: &str) -> Self {
         let mut names: Vec<String> = ["localhost", "127.0.0.1", "::1"].map(str::to_owned).into();
-        let host = public_url.host().map(|host| match host {
-            Host::Domain(name) => name.to_owned(),
-            Host::Ipv4(address) => address.to_string(),
-            Host::Ipv6(address) => address.to_string(),
-        });
-        names.extend(host.filter(|host| !names.contains(host)));
+        if !names.iter().any(|name| name == host) {
+            names.push(host.to_owned());
+        }
         Self {
             folder: data_dir.to_owned(),
             names,
@@ -82,7 +78,6 @@ impl SelfSigned {
             path: path.clone(),
             source,
         };
-        data_dir::prepare(&self.folder).map_err(write)?;
         data_dir::write_private(&self.folder, FILE, &pem).map_err(write)?;
         let certificate = parse(&path, &pem)?;
         Ok((certificate, pem))
@@ -107,11 +102,7 @@ impl SelfSigned {
             let from = certificate.not_before;
             return Ok(Kept::Unfit(format!("it is valid only from {from}")));
         }
-        if let Some(name) = self
-            .names
-            .iter()
-            .find(|name| !certificate.names.contains(name))
-        {
+        if let Some(name) = self.names.iter().find(|name| !certificate.is_for(name)) {
             return Ok(Kept::Unfit(format!("it is not for {name}")));
         }
         close(&path).map_err(|source| TlsError::Write { path, source })?;

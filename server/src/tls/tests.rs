@@ -32,10 +32,11 @@ fn mode(path: &Path) -> u32 {
     fs::metadata(path).unwrap().permissions().mode() & 0o777
 }
 
-/// A data folder that is not there yet.
+/// A data folder that is empty.
 fn fresh() -> (TempDir, PathBuf) {
     let root = tempfile::tempdir().unwrap();
     let folder = root.path().join("data");
+    fs::create_dir(&folder).unwrap();
     (root, folder)
 }
 
@@ -89,25 +90,42 @@ async fn off_has_no_certificate() {
     };
     let loaded = load(&tls, &folder, &public_url(), now()).await.unwrap();
     assert!(loaded.is_none());
-    assert!(!folder.exists());
+    assert_eq!(fs::read_dir(&folder).unwrap().count(), 0);
 }
 
 #[tokio::test]
 async fn the_first_start_makes_a_certificate_for_this_machine_and_the_public_name() {
     let (_root, folder) = fresh();
     self_signed(&folder, now()).await;
-    assert_eq!(mode(&folder), 0o700);
     assert_eq!(mode(&folder.join("self-signed.pem")), 0o600);
     assert_eq!(fs::read_dir(&folder).unwrap().count(), 1);
 
     let pem = kept(&folder);
     let made = Certificate::from_pem(&pem, &pem).unwrap();
-    assert_eq!(
-        made.names,
-        ["localhost", "127.0.0.1", "::1", "sign-up.example"]
-    );
+    for name in ["localhost", "127.0.0.1", "::1", "sign-up.example"] {
+        assert!(made.is_for(name), "{name}");
+    }
+    assert!(!made.is_for("example"));
     assert!(made.is_valid(now()));
     assert!(made.not_after - made.not_before <= TimeDelta::days(365));
+}
+
+#[test]
+fn a_certificate_is_for_what_its_names_stand_for() {
+    let key = rcgen::KeyPair::generate().unwrap();
+    let params = rcgen::CertificateParams::new(["*.example.org".to_owned()]).unwrap();
+    let pem = params.self_signed(&key).unwrap().pem();
+    let made = Certificate::from_pem(pem.as_bytes(), key.serialize_pem().as_bytes()).unwrap();
+    for (url, fits) in [
+        ("https://sign-up.example.org", true),
+        ("https://SIGN-UP.example.org.:8443", true),
+        ("https://example.org", false),
+        ("https://a.b.example.org", false),
+        ("https://192.0.2.1", false),
+        ("https://[2001:db8::1]", false),
+    ] {
+        assert_eq!(made.is_for(&host(&url.parse().unwrap())), fits, "{url}");
+    }
 }
 
 #[tokio::test]
@@ -242,13 +260,14 @@ async fn a_failed_renewal_keeps_the_certificate_and_waits() {
     assert_eq!(tls.refresh(later).await, Refreshed::Unchanged);
     assert!(Arc::ptr_eq(&before, &tls.rustls_config().get_inner()));
     fs::remove_file(&folder).unwrap();
+    fs::create_dir(&folder).unwrap();
     assert_eq!(tls.refresh(later + RETRY).await, Refreshed::Replaced);
 }
 
 /// A certificate and its key in two files.
 fn write_pair(folder: &Path, seconds: i64) -> (Vec<u8>, Vec<u8>) {
     let (_root, own) = fresh();
-    let made = SelfSigned::new(&own, &public_url());
+    let made = SelfSigned::new(&own, "sign-up.example");
     let (_, pem) = made
         .load_or_make(now() + TimeDelta::seconds(seconds))
         .unwrap();

@@ -148,6 +148,23 @@ async fn a_table_that_is_damaged_keeps_nobody_waiting() {
 }
 
 #[tokio::test]
+async fn a_certificate_for_another_host_is_told_of() {
+    let folder = Folder::new();
+    folder.server(|_| {}).await.stop().await;
+    let pem = folder.data().join("self-signed.pem").display().to_string();
+    for (host, told) in [("localhost", false), ("sign-up.example", true)] {
+        let server = folder.server(|command| {
+            command.args(["--set=tls.mode=files", "--public-url"]);
+            command.arg(format!("https://{host}"));
+            command.args(["cert", "key"].map(|part| format!("--set=tls.{part}={pem}")));
+        });
+        let ended = server.await.stop().await;
+        let warned = ended.stderr.contains("not for public_url's host");
+        assert_eq!(warned, told, "{ended:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_store_that_is_taken_away_is_served_no_more() {
     let folder = Folder::new();
     let mut server = folder.server(|_| {}).await;
