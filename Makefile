@@ -109,5 +109,5 @@ audit: ## Checks dependencies, their known vulnerabilities too (needs a network)
 	cargo deny check
 
 .PHONY: setup
-setup: ## Installs everything that any of these needs
+setup: ## Installs what these need, but for what only cluster and faults do
 	@for task in run build test check; do scripts/setup $$task; done

@@ -18,7 +18,7 @@ pub struct Answer {
     pub fields: FieldErrors,
     /// Guesses left after a wrong code.
     pub attempts_left: Option<u32>,
-    /// The claim as it stands after a resend.
+    /// The claim as it stands, after a resend or a correction, or when it was asked for.
     pub claim: Option<PendingClaim>,
 }
 

@@ -1,8 +1,7 @@
 //! What each page shows: plain values that the server's handlers fill in and pages draw.
 //!
 //! A handler provides [`Site`] and the view of its page as Leptos contexts. Everything in here
-//! may reach the browser, so nothing secret has a place: an exposed code only ever stands here
-//! in development.
+//! may reach the browser, so nothing secret has a place.
 
 use serde::{Deserialize, Serialize};
 

@@ -116,7 +116,8 @@ enum AccountsCommand {
     /// Delete the account of one address, its sign-ups under way and its sessions, for good.
     #[command(
         after_help = "Stands in the audit log, as `deleted`. The address can sign up again at \
-        once. What was counted against abuse stays for its 30 days, under a digest."
+        once. What was counted against abuse stays until it expires, after 30 days at most, under \
+        a digest."
     )]
     Delete {
         /// Whose account

@@ -93,7 +93,7 @@ impl Password {
     /// since it was chosen. `None` when it is longer than any password can be.
     #[must_use]
     pub fn presented(text: &str) -> Option<Self> {
-        // Normal form C can at most triple the length, so this bounds the work as well.
+        // Normal form C hardly ever shortens to less than a third, so this bounds the work as well.
         if text.len() > 3 * MAX_PASSWORD_BYTES {
             return None;
         }

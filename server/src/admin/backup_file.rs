@@ -156,7 +156,7 @@ impl BackupReader {
     /// Takes the next line, without its end. The row in it, where it holds one.
     ///
     /// # Errors
-    /// When it does not belong into a backup that this version can use.
+    /// When it does not belong in a backup that this version can use.
     pub fn take(&mut self, line: &str) -> Result<Option<Row>, BackupError> {
         self.lines += 1;
         let damaged = BackupError::Damaged { line: self.lines };

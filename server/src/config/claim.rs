@@ -7,7 +7,8 @@ use super::error::Problems;
 #[serde(default, deny_unknown_fields)]
 pub struct ClaimConfig {
     /// Seconds that a claim lives without being verified. Until then a dead code is answered 410
-    /// and a new one can be had; afterwards nothing is left of the address.
+    /// and a new one can be had; afterwards its address is left only in its browser's session,
+    /// for 24 hours from the last change of that, and as a digest in the address's ledger.
     pub ttl_seconds: u32,
 }
 

@@ -2,9 +2,10 @@ use serde::Deserialize;
 
 use super::error::Problems;
 
-/// `[limits]`: budgets for what strangers may cause. Each number is what may happen at once; what
-/// was spent comes back evenly over the period in its name, so in any such period at most twice
-/// the number can happen. docs/SECURITY.md has the arithmetic.
+/// `[limits]`: budgets for what strangers may cause. Each number `…_per_hour` is what may happen
+/// at once; what was spent comes back evenly over the hour, so in any hour at most twice the
+/// number can happen. What is caused to one address is counted exactly, in any 24 hours or 30
+/// days. docs/SECURITY.md has the arithmetic.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct LimitsConfig {

@@ -31,7 +31,7 @@ pub enum RestoreError {
 }
 
 impl Restore {
-    /// Opens a store that is empty, or whose last restore did not finish. Changes nothing yet.
+    /// Opens a store that is empty, or whose last restore did not finish. Changes no row yet.
     ///
     /// # Errors
     /// When it is not empty, or cannot be opened.
