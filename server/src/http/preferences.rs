@@ -15,7 +15,7 @@ use utoipa::ToSchema;
 use super::answer::{Failure, Kind, Problem, Success};
 use super::door::Door;
 use super::form::Form;
-use super::visit::{LANGUAGE_COOKIE, THEME_COOKIE};
+use super::visit::{LANGUAGE_COOKIE, THEME_COOKIE, is_own_path};
 
 /// A year, in seconds.
 const KEPT_FOR: u32 = 31_536_000;
@@ -80,38 +80,4 @@ pub async fn choose(door: Door, form: Result<Form, Problem>) -> Result<Response,
 
 fn cookie(name: &str, value: &str, seconds: u32) -> String {
     format!("{name}={value}; Path=/; Max-Age={seconds}; Secure; HttpOnly; SameSite=Lax")
-}
-
-/// A path here, and nothing that a browser would take for another host.
-fn is_own_path(path: &str) -> bool {
-    path.starts_with('/')
-        && !path.starts_with("//")
-        && path
-            .bytes()
-            .all(|byte| byte.is_ascii_graphic() && byte != b'\\')
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn nobody_is_led_to_another_host() {
-        for path in ["/", "/verify", "/not-me?t=a", "/a//b"] {
-            assert!(is_own_path(path), "{path}");
-        }
-        for path in [
-            "",
-            "verify",
-            "//evil.example",
-            "/\\evil.example",
-            "https://evil.example",
-            "/a\r\nb",
-            "/\tevil",
-            "/é",
-            " /",
-        ] {
-            assert!(!is_own_path(path), "{path}");
-        }
-    }
 }

@@ -1,5 +1,7 @@
 //! The browser's files, compressed beforehand where the build has done so.
 
+use std::io::ErrorKind;
+
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::header::CACHE_CONTROL;
@@ -24,6 +26,10 @@ pub async fn serve(State(state): State<AppState>, request: Request) -> Response 
         .precompressed_gzip();
     let mut response = match files.try_call(request).await {
         Ok(response) => response.map(Body::new),
+        // No file has so long a name.
+        Err(error) if error.kind() == ErrorKind::InvalidFilename => {
+            return StatusCode::NOT_FOUND.into_response();
+        }
         Err(error) => {
             tracing::error!(%error, "a file of the site cannot be read");
             return StatusCode::INTERNAL_SERVER_ERROR.into_response();

@@ -53,10 +53,21 @@ impl Visit {
             path => self
                 .uri
                 .path_and_query()
-                .map_or(path, |path| path.as_str())
+                .map(|path| path.as_str())
+                .filter(|path| is_own_path(path))
+                .unwrap_or(if is_own_path(path) { path } else { "/" })
                 .to_owned(),
         }
     }
+}
+
+/// A path here, and nothing that a browser would take for another host.
+pub fn is_own_path(path: &str) -> bool {
+    path.starts_with('/')
+        && !path.starts_with("//")
+        && path
+            .bytes()
+            .all(|byte| byte.is_ascii_graphic() && byte != b'\\')
 }
 
 impl<S: Sync> FromRequestParts<S> for Visit {
@@ -98,6 +109,37 @@ mod tests {
             .map(|(name, value)| (name.clone(), HeaderValue::from_static(value)))
             .collect();
         Visit::of(&headers, &Uri::from_static("/register"), &Extensions::new())
+    }
+
+    #[test]
+    fn nobody_is_led_to_another_host() {
+        for path in ["/", "/verify", "/not-me?t=a", "/a//b"] {
+            assert!(is_own_path(path), "{path}");
+        }
+        for path in [
+            "",
+            "verify",
+            "//evil.example",
+            "/\\evil.example",
+            "https://evil.example",
+            "/a\r\nb",
+            "/\tevil",
+            "/é",
+            " /",
+        ] {
+            assert!(!is_own_path(path), "{path}");
+        }
+        for (uri, back) in [
+            ("/register?a=b", "/register?a=b"),
+            ("//evil.example/a", "/"),
+            ("/resend", "/verify"),
+        ] {
+            let visit = Visit {
+                uri: Uri::from_static(uri),
+                ..visit(&[])
+            };
+            assert_eq!(visit.back(), back);
+        }
     }
 
     #[test]

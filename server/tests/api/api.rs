@@ -322,6 +322,9 @@ async fn every_error_has_one_shape() {
     let app = App::start().await;
     let nowhere = app.get("/nowhere").await;
     nowhere.assert_is(404, "not_found");
+    // No file can have such a name.
+    let endless = format!("/{}", "a".repeat(300));
+    app.get(&endless).await.assert_is(404, "not_found");
     app.post("/nowhere", "a=1")
         .await
         .assert_is(404, "not_found");
