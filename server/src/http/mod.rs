@@ -32,6 +32,7 @@ mod session;
 mod state;
 mod static_files;
 mod to_https;
+mod unread;
 mod verify;
 mod visit;
 
@@ -64,7 +65,7 @@ pub fn router(
 ) -> Router {
     // Pages draw themselves on it; whoever was first in this process has set the same one.
     let _ = Executor::init_tokio();
-    // Sessions are written by the pages' own deeds and live as long as a claim may: a day.
+    // Sessions are written by the pages' own deeds.
     let sessions = SessionManagerLayer::new(sessions)
         .with_name("__Host-latchkey")
         .with_secure(true)
@@ -124,6 +125,7 @@ fn protect(router: Router, state: &AppState) -> Router {
         ServiceBuilder::new()
             .layer(from_fn_with_state(state.clone(), client_address::identify))
             .layer(from_fn(access_log::log))
+            .layer(from_fn(unread::take_in))
             .layer(from_fn_with_state(state.clone(), headers::harden))
             .layer(CatchPanicLayer::custom(errors::panicked_again))
             .layer(from_fn_with_state(state.clone(), errors::dress))

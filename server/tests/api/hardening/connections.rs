@@ -1,13 +1,15 @@
 //! Connections that do nothing, too slowly, or too often.
 
+use std::future::poll_fn;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use axum::http::Request;
 use h2::{Ping, Reason};
 use latchkey::config::{Mode, TlsMode};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
-use tokio::time::{interval, timeout};
+use tokio::time::{interval, sleep, timeout};
 
 use super::{PATIENCE, SHORT, ask, connect, plain, until_closed};
 use crate::app::App;
@@ -131,6 +133,36 @@ async fn pings_do_not_keep_an_idle_http_2_connection() {
     };
     timeout(PATIENCE, pinging).await.expect("it stays open");
     let _ = timeout(PATIENCE, closed).await.expect("it stays open");
+}
+
+/// curl before 8.0 takes the reset of a stream whose body nobody wanted for a failure.
+#[tokio::test]
+async fn an_answer_over_http_2_that_needs_no_body_resets_nothing() {
+    let app = plain(|_| {}).await;
+    let (client, connection) = http2(&app, 65_535).await;
+    tokio::spawn(connection);
+    let mut client = client.ready().await.unwrap();
+    for (path, status) in [("/nothing/here", 404), ("/register", 415)] {
+        let post = Request::post(format!("http://localhost{path}"));
+        let (answer, mut body) = client.send_request(post.body(()).unwrap(), false).unwrap();
+        // Later than an answer could be there.
+        sleep(Duration::from_millis(200)).await;
+        body.send_data("a=b".into(), true).unwrap();
+        let answer = answer.await.unwrap();
+        assert_eq!(answer.status(), status);
+        let mut rest = answer.into_body();
+        while rest.data().await.is_some() {}
+        let reset = poll_fn(|context| body.poll_reset(context));
+        let reset = timeout(SHORT, reset).await;
+        assert!(!matches!(reset, Ok(Ok(_))), "{path}: {reset:?}");
+    }
+    // Who sends none gets the answer without.
+    let post = Request::post("http://localhost/nothing/here");
+    let (answer, _body) = client.send_request(post.body(()).unwrap(), false).unwrap();
+    assert_eq!(
+        timeout(PATIENCE, answer).await.unwrap().unwrap().status(),
+        404
+    );
 }
 
 #[tokio::test]
