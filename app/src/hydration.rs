@@ -5,6 +5,7 @@ use std::fs;
 use leptos::{nonce::use_nonce, prelude::*};
 
 /// The paths of the browser's files, as cargo-leptos named them.
+#[derive(Clone)]
 pub struct SiteFiles {
     pub css: String,
     js: String,

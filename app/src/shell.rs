@@ -21,16 +21,14 @@ use crate::{
 
 /// The HTML document, for the server to render.
 ///
-/// It names the browser's files as cargo-leptos built them: `options` needs `output_name`,
-/// `site_pkg_dir`, `hash_files` and `hash_file` (an absolute path, or one beside the binary).
-/// Scripts bear the nonce that `leptos_axum` provides; nothing else needs an exception
+/// `files` are the browser's, as cargo-leptos built them; of `options` only what reloads a page that
+/// is being developed is used. Scripts bear the nonce that `leptos_axum` provides; nothing else needs an exception
 /// from `script-src 'nonce-…' 'wasm-unsafe-eval'; style-src 'self'`.
-pub fn shell(options: LeptosOptions) -> impl IntoView {
+pub fn shell(options: LeptosOptions, files: SiteFiles) -> impl IntoView {
     // What is not in an island is plain HTML, without the marks that hydration needs.
     if let Some(context) = Owner::current_shared_context() {
         context.set_is_hydrating(false);
     }
-    let files = SiteFiles::of(&options);
     let style = files.css.clone();
     let Preferences {
         language, theme, ..

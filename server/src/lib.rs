@@ -1,6 +1,7 @@
 //! Latchkey's server: everything that touches the world.
 //!
-//! `startup` builds an `Application` from a `config::Config`; `router` is the map of its doors.
+//! `startup` builds an `Application` from a `config::Config`; `http::router` is the map of its
+//! doors.
 //! A request goes `http` (parse) → `registration` (decide) → `store` and `mail` (do) → `http`
 //! (answer).
 
@@ -18,6 +19,7 @@ mod mutation;
 pub mod network;
 pub mod registration;
 pub mod secret_key;
+pub mod signals;
 pub mod startup;
 pub mod store;
 pub mod telemetry;

@@ -1,7 +1,6 @@
 //! The binary: command line in, exit code out.
 
 mod cli;
-mod signals;
 
 use std::io::{self, Write};
 use std::num::NonZero;
@@ -15,7 +14,7 @@ use latchkey::clock::{Clock, SystemClock};
 use latchkey::config::{Config, ConfigError, LogConfig};
 use latchkey::entropy::SystemEntropy;
 use latchkey::mail::try_relay;
-use latchkey::{admin, startup, telemetry};
+use latchkey::{admin, signals, startup, telemetry};
 use latchkey_app::domain::EmailAddress;
 use tokio::runtime::{Builder, Runtime};
 

@@ -202,6 +202,7 @@ pub async fn build_in(config: Config, world: World) -> anyhow::Result<Applicatio
     ));
     let places = Places::new(&config, trusted_proxies.clone(), store.crowd());
     let places = Arc::new(places);
+    let (leptos, site_files) = leptos_options(&config, &site_dir);
     let state = AppState::from(Shared {
         registration: Arc::new(registration),
         password_policy: Arc::new(policy),
@@ -218,7 +219,8 @@ pub async fn build_in(config: Config, world: World) -> anyhow::Result<Applicatio
         )),
         trusted_proxies,
         time_limits,
-        leptos: leptos_options(&config, &site_dir),
+        leptos,
+        site_files,
         drawings: Arc::default(),
         site_dir: Arc::new(site_dir),
     });
@@ -230,6 +232,7 @@ pub async fn build_in(config: Config, world: World) -> anyhow::Result<Applicatio
             store: store.clone(),
             secret_key: Some(Arc::new(secret_key)),
             clock: clock.clone(),
+            enough: CancellationToken::new(),
         };
         AdminSocket::bind(&config.data_dir)
             .await
@@ -304,7 +307,9 @@ impl Application {
             move |stopping| worker.clone().run(stopping),
         ));
         if let Some((socket, administration)) = self.admin_socket {
-            background.spawn(socket.serve(admin::router(administration), stopping.clone()));
+            let enough = administration.enough.clone();
+            let router = admin::router(administration);
+            background.spawn(socket.serve(router, stopping.clone(), enough));
         }
         let (store, former_parameters) = (self.store.clone(), self.former_parameters);
         background.spawn(undaunted(
@@ -413,6 +418,9 @@ impl Application {
             // All that was acknowledged is on disk; the next start has more to read.
             tracing::warn!(error = format!("{error:#}"), "the store did not close");
         }
+        if let Some(reason) = self.store.loss() {
+            return outcome.and(Err(store_lost(reason)));
+        }
         tracing::info!("stopped");
         outcome
     }
@@ -505,7 +513,7 @@ fn site(config: &Config, has_mailbox: bool) -> Site {
 
 /// What Leptos needs to name the browser's files: taken from where they are, not from variables
 /// of the build.
-fn leptos_options(config: &Config, site_dir: &Path) -> LeptosOptions {
+fn leptos_options(config: &Config, site_dir: &Path) -> (LeptosOptions, SiteFiles) {
     let mut options = LeptosOptions::builder()
         .output_name("latchkey")
         .site_root(site_dir.display().to_string())
@@ -525,7 +533,7 @@ fn leptos_options(config: &Config, site_dir: &Path) -> LeptosOptions {
             "the browser's files do not belong to this program: pages will look plain; build again"
         );
     }
-    options
+    (options, files)
 }
 
 fn greeting(config: &Config, has_mailbox: bool) -> String {

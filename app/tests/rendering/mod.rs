@@ -7,7 +7,7 @@ use std::{pin::Pin, sync::Arc};
 use any_spawner::{CustomExecutor, Executor};
 use futures::{FutureExt, StreamExt, executor::block_on, stream};
 use hydration_context::SsrSharedContext;
-use latchkey_app::{shell, view::Site};
+use latchkey_app::{SiteFiles, shell, view::Site};
 use leptos::prelude::*;
 use leptos_meta::ServerMetaContext;
 use leptos_router::location::RequestUrl;
@@ -30,7 +30,8 @@ pub fn page(path: &str, provide: impl FnOnce()) -> Page {
             ..Site::default()
         });
         provide();
-        shell(options).to_html()
+        let files = SiteFiles::of(&options);
+        shell(options, files).to_html()
     });
     let whole = block_on(async {
         let body = stream::once(async { body }).boxed();

@@ -14,7 +14,6 @@ use axum::http::Request;
 use axum::response::{IntoResponse, Response};
 use chrono::SecondsFormat;
 use serde_json::Value as Json;
-use tokio::signal::unix::{SignalKind, signal};
 
 use super::Administration;
 use super::backup_file::{BackupError, BackupReader, BackupWriter, Head};
@@ -22,11 +21,12 @@ use super::door::Door;
 use super::lines::{self, LineSender, Lines};
 use super::progress::Progress;
 use crate::config::Config;
+use crate::signals;
 use crate::store::{KEPT_TABLES, Snapshot};
 
 /// `GET /backup`: the file's lines.
 pub(super) async fn lines(State(administration): State<Administration>) -> Response {
-    lines::answer(|lines| async move {
+    lines::answer(administration.enough.clone(), |lines| async move {
         let snapshot = administration.store.snapshot().await?;
         let sent = send(&snapshot, &administration, &lines).await;
         snapshot.close().await?;
@@ -87,13 +87,11 @@ async fn send(
 /// file.
 pub async fn make(config: &Config, file: &Path) -> anyhow::Result<()> {
     let mut new = NewFile::create(file)?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
+    let stopped = signals::shutdown().context("cannot listen for signals")?;
     let head = tokio::select! {
         written = write(config, &mut new) => written?,
         // The unfinished file goes, when `new` does.
-        _ = terminate.recv() => bail!("stopped; there is no backup"),
-        _ = interrupt.recv() => bail!("stopped; there is no backup"),
+        () = stopped => bail!("stopped; there is no backup"),
     };
     new.keep()?;
     let size = fs::metadata(file)?.len();

@@ -14,6 +14,7 @@ use axum::http::{Request, Response, StatusCode};
 use http_body_util::BodyExt;
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
+use tokio_util::sync::CancellationToken;
 use tower::Service;
 
 use super::{Administration, router, socket};
@@ -112,6 +113,7 @@ impl Door {
             store: Arc::new(store),
             secret_key: secret_key.map(Arc::new),
             clock: Arc::new(SystemClock),
+            enough: CancellationToken::new(),
         })))
     }
 

@@ -14,23 +14,31 @@ use http_body_util::BodyExt;
 use hyper::body::Frame;
 use serde_json::{Value as Json, json};
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 
 /// Where an answer's lines go, a few pages ahead of whoever reads them.
-pub struct LineSender(mpsc::Sender<Bytes>);
+pub struct LineSender {
+    lines: mpsc::Sender<Bytes>,
+    enough: CancellationToken,
+}
 
 /// Nobody reads any more: there is nothing left to do.
 pub struct Gone;
 
 struct Sent(mpsc::Receiver<Bytes>);
 
-/// An answer that `work` writes while it is read. What `work` returns becomes its last line.
-pub fn answer<F, Fut>(work: F) -> Body
+/// An answer that `work` writes while it is read, until there has been `enough`. What `work` returns
+/// becomes its last line.
+pub fn answer<F, Fut>(enough: CancellationToken, work: F) -> Body
 where
     F: FnOnce(LineSender) -> Fut,
     Fut: Future<Output = Result<Option<Json>, anyhow::Error>> + Send + 'static,
 {
     let (sender, receiver) = mpsc::channel(2);
-    let lines = LineSender(sender.clone());
+    let lines = LineSender {
+        lines: sender.clone(),
+        enough: enough.clone(),
+    };
     let work = work(lines);
     tokio::spawn(async move {
         let last = match work.await {
@@ -42,7 +50,9 @@ where
             }
         };
         // Whoever has gone needs no last line.
-        let _ = sender.send(Bytes::from(format!("{last}\n"))).await;
+        let _ = enough
+            .run_until_cancelled(sender.send(Bytes::from(format!("{last}\n"))))
+            .await;
     });
     Body::new(Sent(receiver))
 }
@@ -51,9 +61,13 @@ impl LineSender {
     /// Sends whole lines, each with its end.
     ///
     /// # Errors
-    /// When nobody reads any more.
+    /// When nobody reads any more, or it has been enough.
     pub async fn send(&self, lines: String) -> Result<(), Gone> {
-        self.0.send(Bytes::from(lines)).await.map_err(|_| Gone)
+        let sent = self.lines.send(Bytes::from(lines));
+        match self.enough.run_until_cancelled(sent).await {
+            Some(Ok(())) => Ok(()),
+            Some(Err(_)) | None => Err(Gone),
+        }
     }
 }
 
@@ -128,5 +142,33 @@ pub fn failure(line: &str) -> Option<String> {
     match line["failed"].take() {
         Json::String(why) => Some(why),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::sync::oneshot;
+    use tokio::time::timeout;
+
+    use super::*;
+
+    /// A backup holds the store open for as long as it is written.
+    #[tokio::test]
+    async fn who_reads_nothing_keeps_nobody_from_ending() {
+        let enough = CancellationToken::new();
+        let (ended, end) = oneshot::channel();
+        let body = answer(enough.clone(), |lines| async move {
+            while lines.send("{}\n".to_owned()).await.is_ok() {}
+            let _ = ended.send(());
+            Ok(None)
+        });
+        let mut lines = Lines::of(body);
+        assert_eq!(lines.next().await.unwrap().unwrap(), "{}");
+        enough.cancel();
+        let end = timeout(Duration::from_secs(10), end).await;
+        end.expect("it goes on").unwrap();
+        while lines.next().await.unwrap().is_some() {}
     }
 }

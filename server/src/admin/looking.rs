@@ -34,7 +34,7 @@ pub(super) async fn rows(
     let Some(tables) = tables else {
         return StatusCode::NOT_FOUND.into_response();
     };
-    lines::answer(|lines| async move {
+    lines::answer(administration.enough.clone(), |lines| async move {
         let rows = send_rows(&administration.store, &tables, &lines).await?;
         Ok(rows.map(|rows| json!({ "end": rows })))
     })

@@ -20,6 +20,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::routing::get;
+use tokio_util::sync::CancellationToken;
 
 use crate::clock::SharedClock;
 use crate::secret_key::SecretKey;
@@ -32,6 +33,8 @@ pub struct Administration {
     /// Missing where an operator looks at a store without its key.
     pub secret_key: Option<Arc<SecretKey>>,
     pub clock: SharedClock,
+    /// Cancelled when nobody waits for answers any more.
+    pub enough: CancellationToken,
 }
 
 /// The routes of the socket. Whoever reaches them may do everything.

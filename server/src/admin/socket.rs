@@ -54,11 +54,16 @@ impl AdminSocket {
         Ok(Self { listener, file })
     }
 
-    /// Answers until `stopping`, then removes the file.
-    pub async fn serve(self, router: Router, stopping: CancellationToken) {
+    /// Answers until `stopping`, then removes the file. What is not done in time has had `enough`.
+    pub async fn serve(
+        self,
+        router: Router,
+        stopping: CancellationToken,
+        enough: CancellationToken,
+    ) {
         let serving = axum::serve(OwnUsers(self.listener), router)
             .with_graceful_shutdown(stopping.clone().cancelled_owned());
-        let enough = async {
+        let in_time = async {
             stopping.cancelled().await;
             tokio::time::sleep(GRACE).await;
         };
@@ -66,8 +71,9 @@ impl AdminSocket {
             ended = serving => if let Err(error) = ended {
                 tracing::error!(%error, "the socket for operators failed");
             },
-            () = enough => {}
+            () = in_time => {}
         }
+        enough.cancel();
         // The next server would replace it anyway.
         let _ = fs::remove_file(self.file);
     }
@@ -159,7 +165,9 @@ mod tests {
         assert!(connect(&folder).await.is_ok());
         let stopping = CancellationToken::new();
         stopping.cancel();
-        second.serve(Router::new(), stopping).await;
+        second
+            .serve(Router::new(), stopping.clone(), stopping)
+            .await;
         assert_eq!(fs::read_dir(&folder).unwrap().count(), 0, "nothing is left");
     }
 }

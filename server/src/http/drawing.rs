@@ -85,7 +85,7 @@ impl Drawing {
         visit: &Visit,
         view: impl Clone + Send + Sync + 'static,
     ) -> Result<Self, Problem> {
-        let options = state.leptos.clone();
+        let (options, files) = (state.leptos.clone(), state.site_files.clone());
         let site = Arc::clone(&state.site);
         let preferences = Preferences {
             language: visit.language,
@@ -104,7 +104,7 @@ impl Drawing {
                     let _ = nonce_of_scripts.set(nonce);
                 }
             },
-            move || shell(options.clone()),
+            move || shell(options.clone(), files.clone()),
         );
         let mut request = Request::new(Body::empty());
         *request.uri_mut() = visit.uri.clone();

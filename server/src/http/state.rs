@@ -1,10 +1,11 @@
-//! What handlers share; each names just the piece it uses.
+//! What handlers share; layers name just the piece they use.
 
 use std::ops::Deref;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use axum::extract::FromRef;
+use latchkey_app::SiteFiles;
 use latchkey_app::view::Site;
 use leptos::config::LeptosOptions;
 use url::Url;
@@ -42,6 +43,8 @@ pub struct Shared {
     pub trusted_proxies: Arc<TrustedProxies>,
     pub time_limits: TimeLimits,
     pub leptos: LeptosOptions,
+    /// What the browser's files are called.
+    pub site_files: SiteFiles,
     pub drawings: Arc<Drawings>,
     /// The browser's files.
     pub site_dir: Arc<PathBuf>,
