@@ -10,7 +10,7 @@ test('somebody signs out and in again', { tag: '@every-size' }, async ({ page, v
   await expect(visitor.heading('Sign in')).toBeVisible();
   await expect(visitor.news).toHaveText('You are signed out.');
   await page.goto('/welcome');
-  await expect(page).toHaveURL('/login');
+  await expect(page).toHaveURL('/login?needed');
 
   await visitor.seesPasswordForm('Sign in');
   await visitor.fillIn();

@@ -32,6 +32,7 @@ pub struct SecretKeys {
     codes: [u8; 32],
     ledgers: [u8; 32],
     disowning: [u8; 32],
+    spent_codes: [u8; 32],
 }
 
 impl SecretKey {
@@ -141,6 +142,7 @@ impl SecretKeys {
             codes: expand(secret, "latchkey/1/verification-code"),
             ledgers: expand(secret, "latchkey/1/address-ledger"),
             disowning: expand(secret, "latchkey/1/disown-token"),
+            spent_codes: expand(secret, "latchkey/1/spent-code"),
         }
     }
 
@@ -185,6 +187,16 @@ impl SecretKeys {
     /// What proves a link to have come from a mail of the claim with these parts.
     pub(crate) fn disown_tag(&self, parts: &[&[u8]]) -> [u8; 32] {
         mac(&self.disowning, parts)
+    }
+
+    /// By which a code of the claim with this key is known again once it has been spent.
+    #[must_use]
+    pub fn spent_code(&self, claim_key: &str, code: &str) -> String {
+        let tag = mac(
+            &self.spent_codes,
+            &[claim_key.as_bytes(), &[0], code.as_bytes()],
+        );
+        hex(&tag[..16])
     }
 
     /// 32 bytes nobody can predict without the key, the same for the same parts.

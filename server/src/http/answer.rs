@@ -285,6 +285,7 @@ impl Problem {
             BudgetKind::FailedPasswords => key::LIMITED_FAILED_PASSWORDS,
             BudgetKind::AddressMails => key::LIMITED_ADDRESS_MAILS,
             BudgetKind::AllSignUps => key::LIMITED_ALL_SIGN_UPS,
+            BudgetKind::SignIns => key::LIMITED_SIGN_INS,
         };
         Self::too_soon(what, (limited.until - now).to_std().unwrap_or_default())
     }

@@ -46,7 +46,7 @@ pub struct CorrectForm {
         (status = 200, description = "A mail is on its way to the right address", body = Success),
         (status = 400, description = "`bad_request`: the field missing or sent twice, or the body not percent-encoded UTF-8", body = Failure),
         (status = 403, description = "`cross_site`: sent by a browser from another site", body = Failure),
-        (status = 409, description = "`email_taken`: the address is verified, where the configuration lets that be said; `other_sign_up`: this session has begun another sign-up since", body = Failure),
+        (status = 409, description = "`email_taken`: the address is verified, where the configuration lets that be said; `other_sign_up`: this session has begun another sign-up since; `already_verified`: it has its account", body = Failure),
         (status = 410, description = "`code_stale`: this session has no sign-up under way", body = Failure),
         (status = 413, description = "`too_large`: more than 64 KiB", body = Failure),
         (status = 415, description = "`unsupported_media_type`: not a form", body = Failure),
@@ -92,7 +92,7 @@ async fn attempt(
 ) -> Result<Success, Problem> {
     let remembered = Remembered::of(session).await?;
     let Some(begun) = &remembered.claim else {
-        return Err(Problem::new(Kind::CodeStale, key::ERROR_NO_SIGN_UP));
+        return Err(remembered.no_sign_up());
     };
     let form = form?;
     let email = EmailAddress::parse(form.required("email")?)

@@ -18,7 +18,7 @@ use super::state::AppState;
 use super::verify::admit;
 use super::visit::Visit;
 use crate::network::ClientNetwork;
-use crate::registration::LoginOutcome;
+use crate::registration::{LoginOutcome, SIGN_IN_REFUSED};
 
 /// The form of a sign-in.
 #[derive(Deserialize, ToSchema)]
@@ -85,7 +85,7 @@ async fn attempt(
     session: &Session,
     form: Result<Form, Problem>,
 ) -> Result<(), Problem> {
-    admit(state, network).await?;
+    admit(state, network, SIGN_IN_REFUSED).await?;
     let form = form?;
     let email = EmailAddress::parse(form.required("email")?);
     let password = form.required("password")?;
@@ -107,10 +107,16 @@ async fn attempt(
     };
     let password = Password::presented(password);
     match state.registration.login(email, password, network).await? {
-        LoginOutcome::SignedIn { address } => {
+        LoginOutcome::SignedIn {
+            address,
+            verified_at,
+        } => {
             let remembered = Remembered {
-                claim: None,
-                account: Some(Owner { address }),
+                account: Some(Owner {
+                    address,
+                    verified_at: Some(verified_at),
+                }),
+                ..Remembered::default()
             };
             remembered.keep(session, None).await
         }
@@ -120,7 +126,7 @@ async fn attempt(
                     id: claim.id(),
                     reference: claim.reference.clone(),
                 }),
-                account: None,
+                ..Remembered::default()
             };
             remembered.keep(session, None).await?;
             Err(Problem::new(Kind::NotVerified, key::ERROR_NOT_VERIFIED))

@@ -64,7 +64,8 @@ pub async fn welcome(
     let Some(owner) = remembered.account else {
         let elsewhere = match remembered.claim {
             Some(_) => "/verify",
-            None => "/login",
+            // Whoever has just signed in comes from a browser that keeps no cookies.
+            None => "/login?needed",
         };
         return Ok(Redirect::to(elsewhere).into_response());
     };
@@ -73,7 +74,7 @@ pub async fn welcome(
         .account(&owner.address)
         .await
         .map_err(|error| Problem::from(crate::registration::RegistrationError::from(error)))?;
-    let Some(account) = account else {
+    let Some(account) = account.filter(|account| owner.has(account)) else {
         return Ok(Redirect::to("/register").into_response());
     };
     let view = WelcomeView {
@@ -99,12 +100,15 @@ pub async fn login(
         return Ok(Redirect::to("/welcome").into_response());
     }
     let mut view = LoginView::default();
-    if visit.uri.query() == Some("signed-out") {
-        view.notice = Some(Notice {
-            tone: Tone::Information,
-            text: Message::from(key::LOGIN_SIGNED_OUT).in_language(visit.language),
-        });
-    }
+    let notice = match visit.uri.query() {
+        Some("signed-out") => Some(key::LOGIN_SIGNED_OUT),
+        Some("needed") => Some(key::LOGIN_NEEDED),
+        _ => None,
+    };
+    view.notice = notice.map(|text| Notice {
+        tone: Tone::Information,
+        text: Message::from(text).in_language(visit.language),
+    });
     Ok(render_once(&state, &visit, view).await)
 }
 
@@ -182,7 +186,8 @@ pub(super) async fn password_form_again(
     }
 }
 
-/// The verify page, back with what is wrong.
+/// The verify page, back with what is wrong; or the page behind it, where that is only that this browser
+/// has its account already.
 pub(super) async fn verify_again(
     state: &AppState,
     session: &Session,
@@ -191,6 +196,10 @@ pub(super) async fn verify_again(
     problem: &Problem,
 ) -> Result<Response, Problem> {
     let remembered = Remembered::of(session).await?;
+    // A second tab, or once more from the browser's history.
+    if problem.kind == Kind::AlreadyVerified && remembered.account.is_some() {
+        return Ok(Redirect::to("/welcome").into_response());
+    }
     let view = verify_view(state, visit.language, &remembered).await?;
     Ok(verify_refused(state, visit, typed, problem, view).await)
 }

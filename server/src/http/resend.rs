@@ -41,7 +41,7 @@ pub struct ResendForm {
         (status = 200, description = "Another mail is on its way", body = Success),
         (status = 400, description = "`bad_request`: the body is no percent-encoded UTF-8", body = Failure),
         (status = 403, description = "`cross_site`: sent by a browser from another site", body = Failure),
-        (status = 409, description = "`other_sign_up`: this session has begun another sign-up since", body = Failure),
+        (status = 409, description = "`other_sign_up`: this session has begun another sign-up since; `already_verified`: it has its account", body = Failure),
         (status = 410, description = "`code_stale`: this session has no sign-up under way", body = Failure),
         (status = 413, description = "`too_large`: more than 64 KiB", body = Failure),
         (status = 415, description = "`unsupported_media_type`: not a form", body = Failure),
@@ -79,8 +79,9 @@ async fn attempt(
     session: &Session,
     form: Result<Form, Problem>,
 ) -> Result<Success, Problem> {
-    let Some(begun) = Remembered::of(session).await?.claim else {
-        return Err(Problem::new(Kind::CodeStale, key::ERROR_NO_SIGN_UP));
+    let remembered = Remembered::of(session).await?;
+    let Some(begun) = &remembered.claim else {
+        return Err(remembered.no_sign_up());
     };
     begun.check(form?.field("reference")?)?;
     match state.registration.resend(&begun.id, network).await? {

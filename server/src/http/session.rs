@@ -1,27 +1,31 @@
 //! What a browser's session remembers.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use latchkey_app::texts::key;
 use serde::{Deserialize, Serialize};
+use subtle::ConstantTimeEq;
 use time::{Duration, OffsetDateTime};
 use tower_sessions::session::Record;
 use tower_sessions::{Expiry, Session, session};
 
 use super::answer::{Kind, Problem};
-use crate::store::{ClaimId, replace_session};
+use super::verify::already_verified;
+use crate::store::{Account, ClaimId, replace_session};
 
 /// As long as a claim may live by default, counted from the last change.
 pub const EXPIRY: Expiry = Expiry::OnInactivity(Duration::hours(24));
 
 const KEY: &str = "latchkey";
 
-/// A session proves the claim it made, or the account it verified; there is no other.
+/// A session proves the claim it made, or the account it verified or signed in to.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Remembered {
     /// The sign-up that this browser has begun last.
     pub claim: Option<Begun>,
-    /// The account that this browser has verified.
+    /// The account that this browser has verified or signed in to.
     pub account: Option<Owner>,
+    /// Of an id that has been replaced: by which code.
+    pub spent: Option<SpentCode>,
 }
 
 /// A sign-up under way.
@@ -37,10 +41,41 @@ pub struct Begun {
 pub struct Owner {
     /// The canonical address.
     pub address: String,
+    /// Since when it is an account: one that is deleted and made anew is somebody else's. Sessions of
+    /// older versions do not say it.
+    pub verified_at: Option<DateTime<Utc>>,
+}
+
+impl Owner {
+    /// Whether this is the account of its address now.
+    pub fn has(&self, account: &Account) -> bool {
+        let since = self.verified_at;
+        self.address == account.address && since.is_none_or(|since| since == account.verified_at)
+    }
+}
+
+/// The code that a verification has spent.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct SpentCode {
+    /// What the code is known by; the code itself is kept nowhere.
+    pub tag: String,
+    /// How long the id is still known.
+    pub until: DateTime<Utc>,
 }
 
 impl Remembered {
+    /// Why nothing can be done about a sign-up that this browser does not have.
+    pub fn no_sign_up(&self) -> Problem {
+        match &self.account {
+            Some(_) => already_verified(),
+            None => Problem::new(Kind::CodeStale, key::ERROR_NO_SIGN_UP),
+        }
+    }
+
     /// What this session remembers; nothing when there is none.
+    ///
+    /// # Errors
+    /// When the store fails.
     pub async fn of(session: &Session) -> Result<Self, Problem> {
         match session.get(KEY).await {
             Ok(remembered) => Ok(remembered.unwrap_or_default()),
@@ -53,42 +88,63 @@ impl Remembered {
     /// Remembers this, under a new id where rights change: an id that somebody planted or saw
     /// before gains nothing (OWASP ASVS 5.0 7.2.4). The former one is nobody's any more, or
     /// lingers.
+    ///
+    /// # Errors
+    /// When the store fails.
     pub async fn keep(&self, session: &Session, lingering: Option<Record>) -> Result<(), Problem> {
         replace_session(session, lingering).await.map_err(failed)?;
         session.insert(KEY, self).await.map_err(failed)
     }
 
-    /// Remembers this under the same id: no right is gained by it.
+    /// Remembers this under the same id, if that is still somebody's: no right is gained by it.
+    ///
+    /// # Errors
+    /// When the store fails.
     pub async fn go_on(&self, session: &Session) -> Result<(), Problem> {
         session.insert(KEY, self).await.map_err(failed)
     }
 }
 
 /// Ends a session: whoever comes with its id again is nobody. It never lingers.
+///
+/// # Errors
+/// When the store fails.
 pub async fn forget(session: &Session) -> Result<(), Problem> {
     session.flush().await.map_err(failed)
 }
 
 /// How long an id that has been replaced is still known, with what it knew.
-const LINGER: Duration = Duration::seconds(30);
+const LINGER: TimeDelta = TimeDelta::seconds(30);
 
 impl Remembered {
     /// A double click, or a second tab, asks with the id that the first answer is just replacing. It
     /// must find what it knew, or the browser would be told that it has no sign-up and to forget the
     /// new id. Nothing is gained by it: the old id proves no more than it did before, and no account,
-    /// so that nobody stays signed in by it who signs out.
-    pub fn lingering(self, id: session::Id, now: DateTime<Utc>) -> Option<Record> {
+    /// so that nobody stays signed in by it who signs out. Only the code that was just right, known by
+    /// this tag, is right once more; and asking again prolongs nothing.
+    pub fn lingering(self, id: session::Id, tag: String, now: DateTime<Utc>) -> Option<Record> {
+        let spent = self.spent.unwrap_or_else(|| SpentCode {
+            tag,
+            until: now + LINGER,
+        });
+        let until = OffsetDateTime::from_unix_timestamp(spent.until.timestamp()).ok()?;
         let remembered = Self {
+            claim: self.claim,
             account: None,
-            ..self
+            spent: Some(spent),
         };
         let value = serde_json::to_value(remembered).ok()?;
-        let now = OffsetDateTime::from_unix_timestamp(now.timestamp()).ok()?;
         Some(Record {
             id,
             data: [(KEY.to_owned(), value)].into(),
-            expiry_date: now + LINGER,
+            expiry_date: until,
         })
+    }
+
+    /// Whether the code that is known by this tag has just been right for this browser.
+    pub fn has_spent(&self, tag: &str) -> bool {
+        let spent = self.spent.as_ref();
+        spent.is_some_and(|spent| spent.tag.as_bytes().ct_eq(tag.as_bytes()).into())
     }
 }
 

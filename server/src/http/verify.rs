@@ -19,7 +19,7 @@ use super::session::{Owner, Remembered};
 use super::state::AppState;
 use super::visit::Visit;
 use crate::network::ClientNetwork;
-use crate::registration::{Credentials, VerifyOutcome};
+use crate::registration::{Credentials, RegistrationError, VERIFY_REFUSED, VerifyOutcome};
 
 /// The form of a verification.
 #[derive(Deserialize, ToSchema)]
@@ -77,11 +77,6 @@ pub async fn verify(
             Success::new("The account is now verified.").into_response()
         }
         (Err(problem), Door::Browser) => {
-            // Once more from the browser's history: it is welcome already.
-            let remembered = Remembered::of(&session).await.unwrap_or_default();
-            if problem.kind == Kind::AlreadyVerified && remembered.account.is_some() {
-                return Redirect::to("/welcome").into_response();
-            }
             match pages::verify_again(&state, &session, &visit, &typed, &problem).await {
                 Ok(mut page) => {
                     problem.add_headers(true, &mut page);
@@ -105,7 +100,7 @@ async fn attempt(
     let authorization = BasicAuth::of(headers);
     // A browser that comes with its session alone tries no password.
     if !matches!(authorization, BasicAuth::Absent) || !door.keeps_session() {
-        admit(state, network).await?;
+        admit(state, network, VERIFY_REFUSED).await?;
     }
     let (credentials, code) = match authorization {
         BasicAuth::Malformed => return Err(unauthorized()),
@@ -118,7 +113,11 @@ async fn attempt(
         }
         BasicAuth::Absent => from_page(state, network, door, session, form).await?,
     };
-    let by_session = matches!(credentials, Credentials::Session(_));
+    let spent = match &credentials {
+        Credentials::Session(id) => Some(state.registration.spent_code(id, &code)),
+        Credentials::Password { .. } => None,
+    };
+    let by_session = spent.is_some();
     match state
         .registration
         .verify(credentials, &code, network)
@@ -126,13 +125,16 @@ async fn attempt(
     {
         VerifyOutcome::Verified { address } => {
             if door.keeps_session() {
-                welcome(state, session, address).await?;
+                welcome(state, session, address, spent).await?;
             }
             Ok(())
         }
-        // A double click: the first one has done it.
-        VerifyOutcome::AlreadyVerified { address } if by_session => {
-            welcome(state, session, address).await?;
+        // A double click: the first one has done it, with this very code.
+        VerifyOutcome::AlreadyVerified { address }
+            if let Some(tag) = &spent
+                && Remembered::of(session).await?.has_spent(tag) =>
+        {
+            welcome(state, session, address, spent).await?;
             if door == Door::Browser {
                 Ok(())
             } else {
@@ -174,21 +176,43 @@ async fn brings_new_one(state: &AppState, session: &Session) -> Result<bool, Pro
 }
 
 /// Whether this network may try a password at all: before anything else is looked at.
-pub(super) async fn admit(state: &AppState, network: ClientNetwork) -> Result<(), Problem> {
-    match state.registration.may_try_password(network).await? {
+pub(super) async fn admit(
+    state: &AppState,
+    network: ClientNetwork,
+    refused: &'static str,
+) -> Result<(), Problem> {
+    match state
+        .registration
+        .may_try_password(network, refused)
+        .await?
+    {
         None => Ok(()),
         Some(limited) => Err(Problem::limited(limited, state.clock.now())),
     }
 }
 
-async fn welcome(state: &AppState, session: &Session, address: String) -> Result<(), Problem> {
+/// `spent` is what the code is known by that a session has brought.
+async fn welcome(
+    state: &AppState,
+    session: &Session,
+    address: String,
+    spent: Option<String>,
+) -> Result<(), Problem> {
     let now = state.clock.now();
+    let account = state.store.account(&address).await;
+    let account = account.map_err(RegistrationError::from)?;
     // An id that the store does not know is none from here on.
     let old = Remembered::of(session).await?;
-    let lingering = session.id().and_then(|id| old.lingering(id, now));
+    let lingering = session
+        .id()
+        .zip(spent)
+        .and_then(|(id, tag)| old.lingering(id, tag, now));
     let remembered = Remembered {
-        claim: None,
-        account: Some(Owner { address }),
+        account: account.map(|account| Owner {
+            address,
+            verified_at: Some(account.verified_at),
+        }),
+        ..Remembered::default()
     };
     remembered.keep(session, lingering).await
 }
@@ -221,7 +245,7 @@ async fn from_page(
             _ => Err(unauthorized().for_people(key::VERIFY_GONE)),
         };
     }
-    admit(state, network).await?;
+    admit(state, network, VERIFY_REFUSED).await?;
     let code = parse_code(&form);
     let email = EmailAddress::parse(email.unwrap_or_default());
     let password = password.filter(|password| !password.is_empty());
@@ -265,6 +289,6 @@ fn unauthorized() -> Problem {
     Problem::new(Kind::Unauthorized, key::ERROR_UNAUTHORIZED)
 }
 
-fn already_verified() -> Problem {
+pub(super) fn already_verified() -> Problem {
     Problem::new(Kind::AlreadyVerified, key::ERROR_ALREADY_VERIFIED).for_people(key::VERIFY_ALREADY)
 }

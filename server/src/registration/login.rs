@@ -1,8 +1,9 @@
 //! Login: the password of an account, proven as at a verification.
 
+use chrono::{DateTime, Utc};
 use latchkey_app::domain::{EmailAddress, Password};
 
-use super::verify::{Principal, Try};
+use super::verify::{Principal, SIGN_IN_REFUSED, Try, tell_limited};
 use super::{Registration, RegistrationError};
 use crate::network::ClientNetwork;
 use crate::store::{Claim, Limited};
@@ -11,12 +12,15 @@ use crate::telemetry::AUDIT;
 /// What became of a sign-in.
 pub enum LoginOutcome {
     /// `address` is the account's canonical address.
-    SignedIn { address: String },
+    SignedIn {
+        address: String,
+        verified_at: DateTime<Utc>,
+    },
     /// The password is that of a sign-up whose code is still to be entered.
     NotVerified(Box<Claim>),
     /// Unknown address or wrong password, which are not told apart.
     Refused,
-    /// Too many wrong passwords came from this network; nothing was judged.
+    /// Too many wrong passwords came from this network, or too many sign-ins with the right one.
     Limited(Limited),
 }
 
@@ -37,18 +41,46 @@ impl Registration {
             Try::Refused(limited) => LoginOutcome::Limited(limited),
             Try::Made { principal, price } => match principal {
                 Principal::Nobody => LoginOutcome::Refused,
-                Principal::Account { address } => {
+                Principal::Account {
+                    address,
+                    verified_at,
+                } => {
                     self.refund(&price).await;
-                    LoginOutcome::SignedIn { address }
+                    match self.pay_sign_in(&address, network).await? {
+                        Some(limited) => LoginOutcome::Limited(limited),
+                        None => LoginOutcome::SignedIn {
+                            address,
+                            verified_at,
+                        },
+                    }
                 }
                 Principal::Claim { claim, .. } => {
                     self.refund(&price).await;
-                    LoginOutcome::NotVerified(claim)
+                    match self.pay_sign_in(&claim.key, network).await? {
+                        Some(limited) => LoginOutcome::Limited(limited),
+                        None => LoginOutcome::NotVerified(claim),
+                    }
                 }
             },
         };
         outcome.tell(&masked, network);
         Ok(outcome)
+    }
+}
+
+impl Registration {
+    /// Each sign-in leaves a session behind. What an account, or a sign-up under way, may have of them
+    /// is its own, and only who knows its password can use it up.
+    async fn pay_sign_in(
+        &self,
+        whose: &str,
+        network: ClientNetwork,
+    ) -> Result<Option<Limited>, RegistrationError> {
+        let budgets = self.budgets.sign_in(whose, network);
+        if budgets.is_empty() {
+            return Ok(None);
+        }
+        Ok(self.store.spend(&budgets).await?)
     }
 }
 
@@ -61,24 +93,14 @@ impl LoginOutcome {
                 return;
             }
             Self::Limited(limited) => {
-                tracing::warn!(
-                    target: AUDIT,
-                    event = "sign_in_refused",
-                    reason = "rate_limited",
-                    budget = limited.kind.name(),
-                    until = %limited.until.to_rfc3339(),
-                    email,
-                    %network,
-                    "sign-in refused"
-                );
-                return;
+                return tell_limited(SIGN_IN_REFUSED, Some(email.to_owned()), network, *limited);
             }
             Self::NotVerified(_) => "not_verified",
             Self::Refused => "unauthorized",
         };
         tracing::info!(
             target: AUDIT,
-            event = "sign_in_refused",
+            event = SIGN_IN_REFUSED,
             reason,
             email,
             %network,

@@ -1,4 +1,4 @@
-//! The use cases: register, verify, resend, correct, login.
+//! The use cases: register, verify, resend, correct, disown, login.
 //!
 //! Each takes parsed values and returns an outcome; the doors (pages, API) only translate.
 
@@ -34,7 +34,7 @@ pub use login::LoginOutcome;
 pub use password_policy::PasswordPolicy;
 pub use register::RegisterOutcome;
 pub use resend::ResendOutcome;
-pub use verify::{Credentials, VerifyOutcome};
+pub use verify::{Credentials, SIGN_IN_REFUSED, VERIFY_REFUSED, VerifyOutcome};
 
 /// Everything that the use cases work with.
 pub struct Registration {

@@ -104,7 +104,7 @@ impl Registration {
         spending: Spending<'_>,
     ) -> Result<Registered, RegistrationError> {
         let address = email.canonical();
-        let strangers_wait_until = self.budgets.admit_stranger(&self.store, network).await?;
+        let admission = self.budgets.admit_stranger(&self.store, network).await?;
         let slot = self.dispatch.reserve();
         let mut registered = self
             .store
@@ -121,7 +121,7 @@ impl Registration {
                 ticket: codes::new_ticket(&*self.entropy)?,
                 rules: self.settings.renewal,
                 spending,
-                strangers_wait_until,
+                strangers_wait_until: admission.wait_until(),
                 lease: slot.as_ref().map(Slot::lease),
                 reveal_existing: self.settings.reveal_existing,
             })
@@ -131,12 +131,17 @@ impl Registration {
                 claim,
                 mail,
                 is_code,
-            } => match (slot, mail.take()) {
-                (Some(slot), Some(mail)) => slot.hand_over(mail, is_code.then(|| claim.clone())),
-                _ => self.dispatch.ring(),
-            },
-            _ if strangers_wait_until.is_none() => self.budgets.was_no_stranger(network),
-            _ => {}
+            } => {
+                admission.use_up();
+                match (slot, mail.take()) {
+                    (Some(slot), Some(mail)) => {
+                        slot.hand_over(mail, is_code.then(|| claim.clone()));
+                    }
+                    _ => self.dispatch.ring(),
+                }
+            }
+            // Nothing has come of it.
+            Registered::Taken | Registered::Limited(_) => {}
         }
         Ok(registered)
     }

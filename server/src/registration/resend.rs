@@ -49,8 +49,6 @@ impl Registration {
         Ok(match renewed {
             Renewed::Renewed(claim) => {
                 self.dispatch.ring();
-                // Counted among everybody's mails, but never held up by them.
-                self.budgets.admit_stranger(&self.store, network).await?;
                 tracing::info!(
                     target: AUDIT,
                     event = "mail_asked_for",
@@ -59,6 +57,14 @@ impl Registration {
                     reference = claim.reference,
                     "another mail asked for"
                 );
+                // Counted among everybody's mails, but never held up by them; nor by a store that fails
+                // now, for the mail is on its way.
+                match self.budgets.admit_stranger(&self.store, network).await {
+                    Ok(admission) => admission.use_up(),
+                    Err(error) => {
+                        tracing::warn!(%error, "a mail could not be counted among everybody's");
+                    }
+                }
                 ResendOutcome::Sent(claim)
             }
             Renewed::TooSoon(claim) => ResendOutcome::TooSoon {
@@ -84,9 +90,7 @@ impl Registration {
     /// How long until another mail may be asked for; zero when now.
     #[must_use]
     pub fn resend_cooldown(&self, claim: &Claim) -> Duration {
-        (claim.requested_at + self.settings.cooldown - self.clock.now())
-            .to_std()
-            .unwrap_or_default()
+        claim.cooldown(self.settings.cooldown, self.clock.now())
     }
 
     /// How long a code lives.

@@ -1,5 +1,6 @@
 //! Verify: password first, code second.
 
+use chrono::{DateTime, Utc};
 use latchkey_app::domain::{EmailAddress, Password, VerificationCode};
 use subtle::ConstantTimeEq;
 
@@ -42,6 +43,7 @@ pub enum VerifyOutcome {
 pub(super) enum Principal {
     Account {
         address: String,
+        verified_at: DateTime<Utc>,
     },
     Claim {
         claim: Box<Claim>,
@@ -62,13 +64,15 @@ pub(super) enum Try {
 }
 
 impl Registration {
-    /// Whether this network may try a password; else, when it may.
+    /// Whether this network may try a password; else, when it may. `refused` is what the audit log calls
+    /// the deed that is not done then.
     ///
     /// # Errors
     /// When the store fails.
     pub async fn may_try_password(
         &self,
         network: ClientNetwork,
+        refused: &'static str,
     ) -> Result<Option<Limited>, RegistrationError> {
         let budgets = self.budgets.failed_password(network);
         if budgets.is_empty() {
@@ -76,9 +80,15 @@ impl Registration {
         }
         let limited = self.store.look_at_budgets(&budgets, None).await?;
         if let Some(limited) = limited {
-            tell_limited(None, network, limited);
+            tell_limited(refused, None, network, limited);
         }
         Ok(limited)
+    }
+
+    /// By what this code of a claim is known again once it has been spent.
+    #[must_use]
+    pub fn spent_code(&self, id: &ClaimId, code: &VerificationCode) -> String {
+        self.keys.spent_code(&id.key, code.expose())
     }
 
     /// Judges a guess by somebody who has proven the claim's password, charges it, and makes the
@@ -167,7 +177,7 @@ impl Registration {
         };
         match principal {
             Principal::Nobody => Ok(VerifyOutcome::WrongCredentials),
-            Principal::Account { address } => {
+            Principal::Account { address, .. } => {
                 self.refund(&price).await;
                 Ok(VerifyOutcome::AlreadyVerified { address })
             }
@@ -302,9 +312,10 @@ impl Registration {
             }
             return Ok(Principal::Account {
                 address: account.address,
+                verified_at: account.verified_at,
             });
         }
-        // Two claims can match only where the parameters changed in between: the newer counts.
+        // Two can match after a correction, or where the parameters changed: the newer counts.
         let claim = claims
             .into_iter()
             .filter(|claim| proves(&hashes, &claim.password_hash))
@@ -395,16 +406,25 @@ fn proves(hashes: &[(HashSettings, String)], stored: &str) -> bool {
     })
 }
 
-fn tell_limited(email: Option<String>, network: ClientNetwork, limited: Limited) {
+/// What the audit log calls a verification, or a sign-in, that did not come about.
+pub const VERIFY_REFUSED: &str = "verify_refused";
+pub const SIGN_IN_REFUSED: &str = "sign_in_refused";
+
+pub(super) fn tell_limited(
+    refused: &'static str,
+    email: Option<String>,
+    network: ClientNetwork,
+    limited: Limited,
+) {
     tracing::warn!(
         target: AUDIT,
-        event = "verify_refused",
+        event = refused,
         reason = "rate_limited",
         budget = limited.kind.name(),
         until = %limited.until.to_rfc3339(),
         email,
         %network,
-        "verification refused"
+        "too many tries"
     );
 }
 
@@ -438,14 +458,16 @@ impl VerifyOutcome {
                 );
                 return;
             }
-            Self::Limited(limited) => return tell_limited(email, network, *limited),
+            Self::Limited(limited) => {
+                return tell_limited(VERIFY_REFUSED, email, network, *limited);
+            }
             Self::WrongCredentials => "unauthorized",
             Self::AlreadyVerified { .. } => "already_verified",
             Self::Stale => "code_stale",
         };
         tracing::info!(
             target: AUDIT,
-            event = "verify_refused",
+            event = VERIFY_REFUSED,
             reason,
             email,
             %network,

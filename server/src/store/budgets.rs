@@ -23,15 +23,18 @@ pub enum BudgetKind {
     AddressMails,
     /// New sign-ups of everybody together.
     AllSignUps,
+    /// Sign-ins of one account, or of one sign-up under way.
+    SignIns,
 }
 
 impl BudgetKind {
-    const ALL: [Self; 5] = [
+    const ALL: [Self; 6] = [
         Self::SignUps,
         Self::Mails,
         Self::FailedPasswords,
         Self::AddressMails,
         Self::AllSignUps,
+        Self::SignIns,
     ];
 
     /// As the store and the log call it.
@@ -43,6 +46,7 @@ impl BudgetKind {
             Self::FailedPasswords => "failed_passwords",
             Self::AddressMails => "address_mails",
             Self::AllSignUps => "all_sign_ups",
+            Self::SignIns => "sign_ins",
         }
     }
 }

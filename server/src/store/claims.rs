@@ -93,6 +93,17 @@ impl Claim {
         language(self.language.as_deref())
     }
 
+    /// How long until another mail may be asked for; zero when now. A wish that lies ahead was
+    /// written down by a clock that ran ahead.
+    #[must_use]
+    pub fn cooldown(&self, cooldown: Duration, now: DateTime<Utc>) -> std::time::Duration {
+        if self.requested_at >= now + CLOCKS_DIFFER {
+            return std::time::Duration::ZERO;
+        }
+        let left = self.requested_at + cooldown - now;
+        left.to_std().unwrap_or_default()
+    }
+
     /// Whether the current code can still be right.
     #[must_use]
     pub fn is_live(&self, now: DateTime<Utc>) -> bool {
@@ -336,8 +347,7 @@ impl Store {
             };
             let ledger: Ledger = found.row(ledger_id)?.unwrap_or_default();
             let waits = mail_wait(ledger_rules, &ledger, now);
-            // One that lies ahead was written by a clock that ran ahead.
-            if claim.requested_at > now - cooldown && claim.requested_at < now + CLOCKS_DIFFER {
+            if !claim.cooldown(cooldown, now).is_zero() {
                 let too_soon = Decision::new(Renewed::TooSoon(Box::new(claim)));
                 return Ok(too_soon.looking(budgets, waits, Renewed::Limited));
             }

@@ -28,6 +28,11 @@ impl AddressLedger {
 /// What happened later than this was written by a clock that ran ahead, and does not count.
 pub(super) const CLOCKS_DIFFER: Duration = Duration::hours(1);
 
+/// Whether something happened this long ago at most.
+pub(super) fn is_within(span: Duration, at: DateTime<Utc>, now: DateTime<Utc>) -> bool {
+    at > now - span && at < now + CLOCKS_DIFFER
+}
+
 /// How long mails are remembered.
 const DAY: Duration = Duration::days(1);
 
@@ -101,12 +106,12 @@ impl Ledger {
     /// How often the owner was told of something within a day.
     pub(super) fn notices_of_day(&self, now: DateTime<Utc>) -> usize {
         let notices = self.notices.iter();
-        notices.filter(|at| **at > now - DAY).count()
+        notices.filter(|at| is_within(DAY, **at, now)).count()
     }
 
     fn mails_of_day(&self, now: DateTime<Utc>) -> Vec<CausedMail> {
         let mut mails = self.mails.clone();
-        mails.retain(|mail| mail.at > now - DAY && mail.at < now + CLOCKS_DIFFER);
+        mails.retain(|mail| is_within(DAY, mail.at, now));
         mails
     }
 
@@ -122,14 +127,14 @@ impl Ledger {
 
     /// Writes a word to the owner down.
     pub(super) fn with_notice(mut self, now: DateTime<Utc>) -> Self {
-        self.notices.retain(|at| *at > now - DAY);
+        self.notices.retain(|at| is_within(DAY, *at, now));
         self.notices.push(now);
         self.kept_until(now + DAY)
     }
 
     /// Writes a wrong code down. The one that fills the ledger makes the address's codes long.
     pub(super) fn with_wrong_code(mut self, most: u32, now: DateTime<Utc>) -> Self {
-        self.wrong_codes.retain(|at| *at > now - MONTH);
+        self.wrong_codes.retain(|at| is_within(MONTH, *at, now));
         self.wrong_codes.push(now);
         if self.wrong_codes.len() >= most as usize {
             self.wrong_codes.clear();

@@ -11,7 +11,7 @@ use surrealdb::types::{RecordId, SurrealValue, Value};
 use super::accounts::{Account, account_id};
 use super::claims::{Claim, language};
 use super::decision::Decision;
-use super::ledger::{LONG_CODE_DIGITS, Ledger, ledger_id};
+use super::ledger::{LONG_CODE_DIGITS, Ledger, is_within, ledger_id};
 use super::{ClaimId, Store, StoreError, vars};
 
 /// How a mail is taken on.
@@ -301,8 +301,8 @@ impl Store {
             let is_stopped = |site: &String| ledger.has_stopped(site, now);
             let is_silent = claim.is_disowned() || claim.site.as_ref().is_some_and(is_stopped);
             let may_be_told = |account: &Account| {
-                let quiet_since = now - rules.quiet;
-                account.notified_at.is_none_or(|at| at <= quiet_since)
+                let was_told = account.notified_at;
+                was_told.is_none_or(|at| !is_within(rules.quiet, at, now))
                     && ledger.notices_of_day(now) < rules.notices_per_day as usize
             };
             let was_telling = claim.telling.unwrap_or(false);

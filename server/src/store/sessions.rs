@@ -31,8 +31,9 @@ struct SessionRow {
     expires_at: DateTime<Utc>,
 }
 
+/// A session that has ended meanwhile does not begin anew.
 const SAVE: &str = "{
-    UPSERT ONLY $record SET state = $state, expires_at = $expires_at;
+    UPDATE $record SET state = $state, expires_at = $expires_at RETURN NONE;
     RETURN NONE
 }";
 
@@ -250,6 +251,23 @@ mod tests {
             );
             assert_eq!(sessions.load(&Id(7)).await.unwrap(), None);
         }
+    }
+
+    /// Somebody signs out, or is deleted, while another answer to them is under way.
+    #[tokio::test]
+    async fn a_session_that_has_ended_does_not_begin_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        let sessions = sessions(&folder).await;
+        let mut record = record(42);
+        sessions.create(&mut record).await.unwrap();
+        record.data.insert("more".to_owned(), 2.into());
+        sessions.save(&record).await.unwrap();
+        let known = sessions.load(&record.id).await.unwrap();
+        assert_eq!(known, Some(record.clone()));
+        sessions.delete(&record.id).await.unwrap();
+        sessions.save(&record).await.unwrap();
+        assert_eq!(sessions.load(&record.id).await.unwrap(), None);
+        sessions.0.compare_what_is_known().await;
     }
 
     #[tokio::test]

@@ -156,7 +156,10 @@ async fn a_new_code_can_be_asked_for_after_the_cooldown() {
 async fn who_has_no_account_is_not_welcomed() {
     let app = App::start().await;
     let answer = app.get("/welcome").await;
-    assert_eq!((answer.status.as_u16(), answer.location()), (303, "/login"));
+    assert_eq!(
+        (answer.status.as_u16(), answer.location()),
+        (303, "/login?needed")
+    );
     let answer = app.submit("/resend", "").await;
     assert_eq!(answer.status, 410);
 }
@@ -265,6 +268,61 @@ async fn a_double_click_is_welcomed_twice() {
             "{click}: {answer:?}"
         );
         app.forget_cookies();
+    }
+}
+
+#[tokio::test]
+async fn an_id_that_was_replaced_opens_nothing_without_the_code_and_not_for_long() {
+    let mut app = App::start().await;
+    let body = fields(&[("email", EMAIL), ("password", PASSWORD)]);
+    let answer = app.submit("/register", &body).await;
+    let cookie = answer.header("set-cookie").split(';').next().unwrap();
+    let cookie = cookie.to_owned();
+    let code = app.mailed_code(EMAIL).await;
+    app.submit("/verify", &fields(&[("verification_code", &code)]))
+        .await;
+    app.submit("/logout", "").await;
+    let verify = async |app: &mut App, code: &str| {
+        app.forget_cookies();
+        let request = app
+            .form("/verify", fields(&[("verification_code", code)]))
+            .header(ACCEPT, "text/html")
+            .header("cookie", &cookie);
+        send(request).await
+    };
+    let wrong = verify(&mut app, &other_than(&code)).await;
+    assert_eq!(wrong.status, 409, "{wrong:?}");
+    assert!(!wrong.sets_cookie());
+    // A click every now and then keeps it no longer than the first one.
+    for seconds in [0, 20] {
+        app.pass(seconds);
+        let right = verify(&mut app, &code).await;
+        assert_eq!(right.location(), "/welcome", "{seconds} s: {right:?}");
+    }
+    app.pass(11);
+    let late = verify(&mut app, &code).await;
+    assert_ne!(late.location(), "/welcome", "{late:?}");
+}
+
+#[tokio::test]
+async fn who_has_an_account_by_now_is_led_to_it() {
+    let app = App::start().await;
+    let body = fields(&[("email", EMAIL), ("password", PASSWORD)]);
+    app.submit("/register", &body).await;
+    let code = app.mailed_code(EMAIL).await;
+    app.submit("/verify", &fields(&[("verification_code", &code)]))
+        .await;
+    // From another tab, or the browser's history.
+    let other = fields(&[("email", "other@bar.com")]);
+    for (path, form) in [
+        ("/verify", fields(&[("verification_code", &code)])),
+        ("/resend", String::new()),
+        ("/correct", other),
+    ] {
+        let answer = app.submit(path, &form).await;
+        assert_eq!(answer.location(), "/welcome", "{path}: {answer:?}");
+        let answer = app.fetch(path, &form).await;
+        answer.assert_is(409, "already_verified");
     }
 }
 

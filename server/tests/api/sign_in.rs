@@ -1,6 +1,8 @@
 //! Signing in and out.
 
+use latchkey::store::SessionRecords;
 use reqwest::header::ACCEPT;
+use tower_sessions::SessionStore;
 
 use crate::app::{Answer, App, EMAIL, PASSWORD, fields, send};
 
@@ -52,8 +54,54 @@ async fn a_program_signs_in_and_out() {
     send(request).await.assert_is(200, "");
     app.pass(1);
     let page = welcome_with(&mut app, &cookie).await;
-    assert_eq!(page.location(), "/login", "the id is good for nothing");
+    assert_eq!(
+        page.location(),
+        "/login?needed",
+        "the id is good for nothing"
+    );
     app.post("/logout", "").await.assert_is(200, "");
+}
+
+#[tokio::test]
+async fn an_account_that_is_deleted_and_made_anew_is_somebody_elses() {
+    let mut app = app().await;
+    let cookie = session(&login(&app, EMAIL, PASSWORD).await);
+    let sessions = SessionRecords::new(app.store());
+    let (_, id) = cookie.split_once('=').unwrap();
+    let mut record = sessions.load(&id.parse().unwrap()).await.unwrap().unwrap();
+    app.store().delete_address(EMAIL).await.unwrap();
+    // By whoever was signing in all the time.
+    sessions.create(&mut record).await.unwrap();
+    let page = welcome_with(&mut app, &cookie).await;
+    assert_eq!(page.location(), "/register");
+    app.pass(1);
+    let code = app.code_for(EMAIL, "another password").await;
+    let answer = app.verify(EMAIL, "another password", &code).await;
+    answer.assert_is(200, "");
+    let page = welcome_with(&mut app, &cookie).await;
+    assert_eq!(page.location(), "/register", "{page:?}");
+}
+
+#[tokio::test]
+async fn nobody_fills_the_store_with_sessions() {
+    let app = app_with(|config| {
+        config.trusted_proxies = vec!["127.0.0.1/32".parse().unwrap()];
+    })
+    .await;
+    app.code_for("pending@bar.com", PASSWORD).await;
+    for (email, status, error) in [(EMAIL, 200, ""), ("pending@bar.com", 409, "not_verified")] {
+        let login = async || {
+            let form = fields(&[("email", email), ("password", PASSWORD)]);
+            let request = app.form("/login", form);
+            send(request.header("x-forwarded-for", "203.0.113.9")).await
+        };
+        for _ in 0..60 {
+            login().await.assert_is(status, error);
+        }
+        login().await.assert_is(429, "rate_limited");
+        app.pass(61);
+        login().await.assert_is(status, error);
+    }
 }
 
 #[tokio::test]

@@ -274,13 +274,21 @@ async fn wrong_passwords_cost_their_network_something_and_the_claim_nothing() {
         refused
     );
     assert_eq!(story.try_password("testpassword", from(1)).await, refused);
-    let may_try = story.registration.may_try_password(from(1)).await.unwrap();
+    let may_try = story
+        .registration
+        .may_try_password(from(1), VERIFY_REFUSED)
+        .await
+        .unwrap();
     assert_eq!(
         may_try.map(|limited| limited.kind),
         Some(BudgetKind::FailedPasswords)
     );
     assert_eq!(
-        story.registration.may_try_password(from(2)).await.unwrap(),
+        story
+            .registration
+            .may_try_password(from(2), VERIFY_REFUSED)
+            .await
+            .unwrap(),
         None
     );
     let left = story
@@ -775,15 +783,10 @@ async fn parallel_sign_ups_fetch_one_slice_of_everybodys_budget_at_a_time() {
     tasks.join_all().await;
     // What is left is a thousand less a hundred, less at most one slice of ten.
     let whole = Budgets::new(config.limits, true, SecretKeys::derive(&[9; 32]));
-    for _ in 0..89 {
-        let fetched = whole.admit_stranger(&story.store, from(1)).await.unwrap();
-        assert_eq!(fetched, None);
-        for _ in 0..9 {
-            assert_eq!(
-                whole.admit_stranger(&story.store, from(1)).await.unwrap(),
-                None
-            );
-        }
+    for _ in 0..890 {
+        let admission = whole.admit_stranger(&story.store, from(1)).await.unwrap();
+        assert_eq!(admission.wait_until(), None);
+        admission.use_up();
     }
 }
 
@@ -798,4 +801,52 @@ async fn a_clock_that_ran_ahead_locks_nobody_out() {
     story.pass(-365 * 86_400);
     claim_of(story.sign_up(&email(), "testpassword", from(1)).await);
     claim_of(story.sign_up(&address(1), "testpassword", from(2)).await);
+}
+
+#[tokio::test]
+async fn a_clock_that_ran_ahead_delays_no_mail() {
+    let story = Story::begin().await;
+    story.pass(365 * 86_400);
+    let claim = claim_of(story.sign_up(&email(), "testpassword", from(1)).await);
+    story.pass(-365 * 86_400);
+    let cooldown = story.registration.resend_cooldown(&claim);
+    assert_eq!(cooldown, Duration::ZERO, "and the server sends one");
+    let again = story.registration.resend(&claim.id(), from(1)).await;
+    assert!(matches!(again.unwrap(), ResendOutcome::Sent(_)));
+}
+
+#[tokio::test]
+async fn a_clock_that_ran_ahead_hushes_no_word_to_an_owner() {
+    let story = Story::hiding_accounts().await;
+    let (claim, _) = story.register("owner's password").await;
+    story.guess(&claim, true, network()).await;
+    for days in [365, -365] {
+        story.pass(days * 86_400);
+        let (claim, _) = story.register(&format!("stranger's {days}")).await;
+        let mut mails = story.lease().await.into_iter();
+        let mail = mails.find(|mail| mail.key == claim.key).unwrap();
+        let Outgoing::AlreadyRegistered { claim, .. } = story.prepare(&mail).await else {
+            panic!("{days}: the owner learns nothing");
+        };
+        let ttl = TimeDelta::seconds(60);
+        let taken = story.store.mail_taken(&mail, &claim, ttl, true);
+        taken.await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn what_fails_spends_nothing_of_everybodys() {
+    let config = limits(|limits| limits.all_sign_ups_per_hour = 2);
+    let story = Story::with(config.clone()).await;
+    let budgets = Budgets::new(config.limits, true, SecretKeys::derive(&[9; 32]));
+    let admit = async || budgets.admit_stranger(&story.store, from(1)).await.unwrap();
+    for _ in 0..9 {
+        drop(admit().await);
+    }
+    for _ in 0..2 {
+        let admission = admit().await;
+        assert_eq!(admission.wait_until(), None);
+        admission.use_up();
+    }
+    assert!(admit().await.wait_until().is_some());
 }

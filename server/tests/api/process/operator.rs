@@ -150,7 +150,7 @@ async fn who_is_deleted_is_gone_at_once_and_everywhere() {
         told.contains("account: 1") && told.contains("sessions: 1"),
         "{told}"
     );
-    assert_eq!(welcome(&server, &gone).await.location(), "/login");
+    assert_eq!(welcome(&server, &gone).await.location(), "/login?needed");
     assert!(
         welcome(&server, &stays)
             .await
