@@ -176,6 +176,7 @@ login-no-account-lead = No account yet?
 login-no-account = Create one
 login-signed-out = You are signed out.
 login-needed = Sign in to go on. If you have just done so, your browser refuses cookies: allow them for this site.
+login-verified = This address is verified already. Sign in with its password.
 welcome-title = Welcome
 welcome-lead = The address is yours, and your account is there.
 welcome-address = Address

@@ -171,6 +171,7 @@ login-no-account-lead = Pas encore de compte ?
 login-no-account = Créez-en un
 login-signed-out = Vous êtes déconnecté.
 login-needed = Connectez-vous pour continuer. Si vous venez de le faire, votre navigateur refuse les cookies : autorisez-les pour ce site.
+login-verified = Cette adresse est déjà vérifiée. Connectez-vous avec son mot de passe.
 welcome-title = Bienvenue
 welcome-lead = L’adresse est bien à vous, et votre compte est prêt.
 welcome-address = Adresse

@@ -52,13 +52,18 @@ mod tests {
     async fn nothing_is_begun_again_once_the_application_stops() {
         let stopping = CancellationToken::new();
         let stop = stopping.clone();
-        undaunted("test", PAUSE, stopping, move |_| {
+        let begun = Arc::new(AtomicU32::new(0));
+        let count = begun.clone();
+        let running = undaunted("test", Duration::ZERO, stopping, move |_| {
+            count.fetch_add(1, Ordering::Relaxed);
             let stop = stop.clone();
             async move {
                 stop.cancel();
                 panic!("a fault");
             }
-        })
-        .await;
+        });
+        let ended = tokio::time::timeout(Duration::from_secs(10), running).await;
+        ended.expect("it goes on");
+        assert_eq!(begun.load(Ordering::Relaxed), 1);
     }
 }

@@ -18,8 +18,8 @@ use crate::config::{LogConfig, LogFormat};
 pub const LEVEL_ALLOWED: &str = "off, error, warn, info, debug or trace, and perhaps levels of Latchkey's own parts, \
      as info,latchkey::store=trace";
 
-/// Where the audit log stands: one event for each outcome (its `event`), with the address masked,
-/// the client's network and, in the span, the request's id.
+/// Where the audit log stands: an event for what happens to a sign-up or an account (its `event`), with
+/// the address masked, the client's network and, in the span, the request's id.
 pub const AUDIT: &str = "latchkey::audit";
 
 /// What the embedded engine says each time it is closed, in order or not: the thread that synced its log

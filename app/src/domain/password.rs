@@ -93,8 +93,9 @@ impl Password {
     /// since it was chosen. `None` when it is longer than any password can be.
     #[must_use]
     pub fn presented(text: &str) -> Option<Self> {
-        // Normal form C hardly ever shortens to less than a third, so this bounds the work as well.
-        if text.len() > 3 * MAX_PASSWORD_BYTES {
+        // Normal form C shortens to two sevenths at most (U+1FBE U+0308 U+0301 to U+0390), so this bounds
+        // the work as well.
+        if text.len() > 4 * MAX_PASSWORD_BYTES {
             return None;
         }
         let normalised = Zeroizing::new(to_nfc(text));

@@ -22,7 +22,7 @@ pub struct RequestId(pub String);
 /// The path is logged without its query, and no header: secrets may stand there.
 pub(super) async fn log(mut request: Request, next: Next) -> Response {
     let mut bytes = [0; 8];
-    // Without randomness the id is of less use, but nothing depends on it.
+    // Without randomness all have the same, and nothing depends on it.
     let _ = SysRng.try_fill_bytes(&mut bytes);
     let id = hex(&bytes);
     let span = tracing::info_span!(

@@ -29,7 +29,7 @@ use crate::registration::{LoginOutcome, SIGN_IN_REFUSED};
 pub struct LoginForm {
     #[schema(example = "foo@bar.com", format = Email, max_length = 254)]
     email: String,
-    #[schema(example = "testpassword", max_length = 1024)]
+    #[schema(example = "testpassword", min_length = 1, max_length = 1024)]
     password: String,
 }
 

@@ -103,6 +103,7 @@ pub async fn login(
     let notice = match visit.uri.query() {
         Some("signed-out") => Some(key::LOGIN_SIGNED_OUT),
         Some("needed") => Some(key::LOGIN_NEEDED),
+        Some("verified") => Some(key::LOGIN_VERIFIED),
         _ => None,
     };
     view.notice = notice.map(|text| Notice {
@@ -186,8 +187,8 @@ pub(super) async fn password_form_again(
     }
 }
 
-/// The verify page, back with what is wrong; or the page behind it, where that is only that this browser
-/// has its account already.
+/// The verify page, back with what is wrong; or what comes after it, where that is only that it has been
+/// done already.
 pub(super) async fn verify_again(
     state: &AppState,
     session: &Session,
@@ -196,9 +197,13 @@ pub(super) async fn verify_again(
     problem: &Problem,
 ) -> Result<Response, Problem> {
     let remembered = Remembered::of(session).await?;
-    // A second tab, or once more from the browser's history.
-    if problem.kind == Kind::AlreadyVerified && remembered.account.is_some() {
-        return Ok(Redirect::to("/welcome").into_response());
+    // In a second tab, in another browser, or once more from this one's history.
+    if problem.kind == Kind::AlreadyVerified {
+        let next = match remembered.account {
+            Some(_) => "/welcome",
+            None => "/login?verified",
+        };
+        return Ok(Redirect::to(next).into_response());
     }
     let view = verify_view(state, visit.language, &remembered).await?;
     Ok(verify_refused(state, visit, typed, problem, view).await)

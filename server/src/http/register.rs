@@ -133,6 +133,7 @@ async fn attempt(
                         id: claim.id(),
                         reference: claim.reference.clone(),
                     }),
+                    lingers_until: None,
                     ..Remembered::of(session).await?
                 };
                 remembered.keep(session, None).await?;

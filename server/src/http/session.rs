@@ -3,7 +3,6 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use latchkey_app::texts::key;
 use serde::{Deserialize, Serialize};
-use subtle::ConstantTimeEq;
 use time::{Duration, OffsetDateTime};
 use tower_sessions::session::Record;
 use tower_sessions::{Expiry, Session, session};
@@ -24,8 +23,8 @@ pub struct Remembered {
     pub claim: Option<Begun>,
     /// The account that this browser has verified or signed in to.
     pub account: Option<Owner>,
-    /// Of an id that has been replaced: by which code.
-    pub spent: Option<SpentCode>,
+    /// Of an id that has been replaced: how long it is still known.
+    pub lingers_until: Option<DateTime<Utc>>,
 }
 
 /// A sign-up under way.
@@ -52,15 +51,6 @@ impl Owner {
         let since = self.verified_at;
         self.address == account.address && since.is_none_or(|since| since == account.verified_at)
     }
-}
-
-/// The code that a verification has spent.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct SpentCode {
-    /// What the code is known by; the code itself is kept nowhere.
-    pub tag: String,
-    /// How long the id is still known.
-    pub until: DateTime<Utc>,
 }
 
 impl Remembered {
@@ -120,31 +110,20 @@ impl Remembered {
     /// A double click, or a second tab, asks with the id that the first answer is just replacing. It
     /// must find what it knew, or the browser would be told that it has no sign-up and to forget the
     /// new id. Nothing is gained by it: the old id proves no more than it did before, and no account,
-    /// so that nobody stays signed in by it who signs out. Only the code that was just right, known by
-    /// this tag, is right once more; and asking again prolongs nothing.
-    pub fn lingering(self, id: session::Id, tag: String, now: DateTime<Utc>) -> Option<Record> {
-        let spent = self.spent.unwrap_or_else(|| SpentCode {
-            tag,
-            until: now + LINGER,
-        });
-        let until = OffsetDateTime::from_unix_timestamp(spent.until.timestamp()).ok()?;
+    /// so that nobody stays signed in by it who signs out; and asking again prolongs nothing.
+    pub fn lingering(self, id: session::Id, now: DateTime<Utc>) -> Option<Record> {
+        let until = self.lingers_until.unwrap_or(now + LINGER);
         let remembered = Self {
             claim: self.claim,
             account: None,
-            spent: Some(spent),
+            lingers_until: Some(until),
         };
         let value = serde_json::to_value(remembered).ok()?;
         Some(Record {
             id,
             data: [(KEY.to_owned(), value)].into(),
-            expiry_date: until,
+            expiry_date: OffsetDateTime::from_unix_timestamp(until.timestamp()).ok()?,
         })
-    }
-
-    /// Whether the code that is known by this tag has just been right for this browser.
-    pub fn has_spent(&self, tag: &str) -> bool {
-        let spent = self.spent.as_ref();
-        spent.is_some_and(|spent| spent.tag.as_bytes().ct_eq(tag.as_bytes()).into())
     }
 }
 

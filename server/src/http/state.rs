@@ -110,7 +110,6 @@ macro_rules! pieces {
 }
 
 pieces! {
-    registration: Arc<Registration>,
     store: Arc<Store>,
     origin: Arc<PublicOrigin>,
     trusted_proxies: Arc<TrustedProxies>,

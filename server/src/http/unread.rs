@@ -17,10 +17,9 @@ use http_body_util::BodyExt;
 use hyper::body::{Frame, SizeHint};
 use tokio::time::timeout;
 
-use super::limits::MAX_BODY;
-
-/// Whoever takes longer has the answer without.
+/// Whoever takes longer, or sends more bytes, has the answer without.
 const PATIENCE: Duration = Duration::from_secs(1);
+const MOST: usize = 1024 * 1024;
 
 /// A body that comes back when nobody reads it any more.
 struct Lent {
@@ -49,10 +48,10 @@ pub(super) async fn take_in(request: Request, next: Next) -> Response {
     response
 }
 
-/// Reads a body to its end, or as far as a form may go.
+/// Reads a body to its end, if that is not too far.
 async fn read(mut body: Body) {
     let mut length = 0;
-    while length <= MAX_BODY
+    while length <= MOST
         && let Some(Ok(frame)) = body.frame().await
     {
         length += frame.data_ref().map_or(0, Bytes::len);

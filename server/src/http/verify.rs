@@ -113,11 +113,7 @@ async fn attempt(
         }
         BasicAuth::Absent => from_page(state, network, door, session, form).await?,
     };
-    let spent = match &credentials {
-        Credentials::Session(id) => Some(state.registration.spent_code(id, &code)),
-        Credentials::Password { .. } => None,
-    };
-    let by_session = spent.is_some();
+    let by_session = matches!(credentials, Credentials::Session(_));
     match state
         .registration
         .verify(credentials, &code, network)
@@ -125,16 +121,13 @@ async fn attempt(
     {
         VerifyOutcome::Verified { address } => {
             if door.keeps_session() {
-                welcome(state, session, address, spent).await?;
+                welcome(state, session, address).await?;
             }
             Ok(())
         }
-        // A double click: the first one has done it, with this very code.
-        VerifyOutcome::AlreadyVerified { address }
-            if let Some(tag) = &spent
-                && Remembered::of(session).await?.has_spent(tag) =>
-        {
-            welcome(state, session, address, spent).await?;
+        // A double click, or a click after an answer that got lost: the first one has done it.
+        VerifyOutcome::Repeated { address } if by_session => {
+            welcome(state, session, address).await?;
             if door == Door::Browser {
                 Ok(())
             } else {
@@ -145,7 +138,9 @@ async fn attempt(
             Err(unauthorized().for_people(key::VERIFY_NOT_THE_PASSWORD))
         }
         VerifyOutcome::Limited(limited) => Err(Problem::limited(limited, state.clock.now())),
-        VerifyOutcome::AlreadyVerified { .. } => Err(already_verified()),
+        VerifyOutcome::Repeated { .. } | VerifyOutcome::AlreadyVerified { .. } => {
+            Err(already_verified())
+        }
         VerifyOutcome::Stale => {
             let for_people = match by_session {
                 false => key::VERIFY_STALE_ANYWHERE,
@@ -191,22 +186,13 @@ pub(super) async fn admit(
     }
 }
 
-/// `spent` is what the code is known by that a session has brought.
-async fn welcome(
-    state: &AppState,
-    session: &Session,
-    address: String,
-    spent: Option<String>,
-) -> Result<(), Problem> {
+async fn welcome(state: &AppState, session: &Session, address: String) -> Result<(), Problem> {
     let now = state.clock.now();
     let account = state.store.account(&address).await;
     let account = account.map_err(RegistrationError::from)?;
     // An id that the store does not know is none from here on.
     let old = Remembered::of(session).await?;
-    let lingering = session
-        .id()
-        .zip(spent)
-        .and_then(|(id, tag)| old.lingering(id, tag, now));
+    let lingering = session.id().and_then(|id| old.lingering(id, now));
     let remembered = Remembered {
         account: account.map(|account| Owner {
             address,

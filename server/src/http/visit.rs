@@ -5,6 +5,7 @@ use std::convert::Infallible;
 use axum::extract::FromRequestParts;
 use axum::http::header::{ACCEPT_LANGUAGE, COOKIE, HeaderName};
 use axum::http::request::Parts;
+use axum::http::uri::PathAndQuery;
 use axum::http::{Extensions, HeaderMap, Uri};
 use latchkey_app::language::Language;
 use latchkey_app::theme::Theme;
@@ -53,7 +54,7 @@ impl Visit {
             path => self
                 .uri
                 .path_and_query()
-                .map(|path| path.as_str())
+                .map(PathAndQuery::as_str)
                 .filter(|path| is_own_path(path))
                 .unwrap_or(if is_own_path(path) { path } else { "/" })
                 .to_owned(),

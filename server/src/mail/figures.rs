@@ -1,4 +1,4 @@
-//! What became of mail, in figures: for an operator's eyes, and for metrics.
+//! What became of mail, in figures. Tests read them; for operators there is no door to them yet.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;

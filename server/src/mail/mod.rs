@@ -22,7 +22,7 @@ pub use dispatch::{Dispatch, Slot};
 pub use figures::{MailCounters, MailFigures, WAIT_BOUNDS_MS};
 pub use letter::{Letter, LinkToken};
 pub use mailbox::{DevelopmentMailbox, ReceivedMail};
-pub use relay::{MAX_CONNECTIONS, SmtpRelay, TimeLimits};
+pub use relay::{MAX_CONNECTIONS, RelayLimits, SmtpRelay};
 pub use relay_health::RelayHealth;
 pub use relay_url::{Encryption, RelayUrl, RelayUrlError};
 pub use transport::{DeliveryError, Reason, Step, Transport};

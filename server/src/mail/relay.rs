@@ -39,7 +39,7 @@ pub struct SmtpRelay {
 /// How long the relay may take. RFC 5321 §4.5.3.2 grants minutes, but a code lives for one: the
 /// outbox would rather try again than wait.
 #[derive(Clone, Copy, Debug)]
-pub struct TimeLimits {
+pub struct RelayLimits {
     /// For each address of the relay, to be reached.
     pub connect: Duration,
     /// For each answer, and for a TLS handshake.
@@ -55,7 +55,7 @@ struct Shared {
     url: RelayUrl,
     tls: TlsParameters,
     client_id: ClientId,
-    limits: TimeLimits,
+    limits: RelayLimits,
     permits: Semaphore,
     idle: Mutex<Idle>,
 }
@@ -85,7 +85,7 @@ impl fmt::Display for Message<'_> {
     }
 }
 
-impl Default for TimeLimits {
+impl Default for RelayLimits {
     fn default() -> Self {
         Self {
             connect: Duration::from_secs(5),
@@ -107,7 +107,7 @@ impl SmtpRelay {
         url: RelayUrl,
         authorities: Option<&[u8]>,
         client_id: ClientId,
-        limits: TimeLimits,
+        limits: RelayLimits,
     ) -> anyhow::Result<Self> {
         // Who names an authority wants it asked, even if the relay may do without TLS.
         let is_unchecked = url.encryption == Encryption::Opportunistic && authorities.is_none();

@@ -11,7 +11,7 @@ use url::{Host, Url};
 
 use super::compose::Composed;
 use super::mailbox::DevelopmentMailbox;
-use super::relay::{SmtpRelay, TimeLimits};
+use super::relay::{RelayLimits, SmtpRelay};
 use super::relay_url::{Encryption, RelayUrl};
 
 /// Where mail goes. Clones share the relay's connections, or the mailbox.
@@ -95,7 +95,7 @@ impl Transport {
         smtp_url: Option<&SecretString>,
         ca_file: Option<&Path>,
         public_url: &Url,
-        limits: TimeLimits,
+        limits: RelayLimits,
     ) -> anyhow::Result<Self> {
         let Some(smtp_url) = smtp_url else {
             return Ok(Self::Mailbox(DevelopmentMailbox::default()));
@@ -122,7 +122,7 @@ impl Transport {
     /// Hands `mail` over. `Ok` means that the relay has answered 250 to the whole message, or
     /// that the development mailbox has it.
     ///
-    /// Takes at most [`TimeLimits::delivery`]. A call that is dropped half way leaves it open
+    /// Takes at most [`RelayLimits::delivery`]. A call that is dropped half way leaves it open
     /// whether the relay has the mail.
     ///
     /// # Errors
@@ -289,7 +289,7 @@ mod tests {
     #[test]
     fn without_a_relay_mail_goes_to_the_development_mailbox() {
         let url = Url::parse("https://localhost:8443").unwrap();
-        let transport = Transport::from_config(None, None, &url, TimeLimits::default()).unwrap();
+        let transport = Transport::from_config(None, None, &url, RelayLimits::default()).unwrap();
         assert!(transport.mailbox().is_some());
     }
 
@@ -297,8 +297,8 @@ mod tests {
     fn a_relay_that_cannot_be_meant_is_refused_without_repeating_its_password() {
         let url = Url::parse("https://localhost:8443").unwrap();
         let smtp_url = SecretString::from("http://user:secret@mail.example.org");
-        let error =
-            Transport::from_config(Some(&smtp_url), None, &url, TimeLimits::default()).unwrap_err();
+        let error = Transport::from_config(Some(&smtp_url), None, &url, RelayLimits::default())
+            .unwrap_err();
         let shown = format!("{error:#}");
         assert!(
             shown.contains("smtp.url") && shown.contains("smtps://"),
@@ -314,7 +314,7 @@ mod tests {
         let file = tempfile::NamedTempFile::new().unwrap();
         for path in [file.path(), Path::new("/nowhere/ca.pem")] {
             let error =
-                Transport::from_config(Some(&smtp_url), Some(path), &url, TimeLimits::default())
+                Transport::from_config(Some(&smtp_url), Some(path), &url, RelayLimits::default())
                     .unwrap_err();
             assert!(format!("{error:#}").contains("smtp.ca_file"), "{error:#}");
         }

@@ -6,7 +6,7 @@ use latchkey_app::domain::EmailAddress;
 use latchkey_app::language::Language;
 use secrecy::ExposeSecret;
 
-use super::{Composer, Letter, RelayUrl, TimeLimits, Transport};
+use super::{Composer, Letter, RelayLimits, RelayUrl, Transport};
 use crate::config::Config;
 use crate::entropy::Entropy;
 use crate::secret_key::hex;
@@ -29,7 +29,7 @@ pub async fn try_relay(
         Some(url),
         config.smtp.ca_file.as_deref(),
         &config.public_url,
-        TimeLimits::default(),
+        RelayLimits::default(),
     )?;
     let composer = Composer::new(
         &config.service.name,

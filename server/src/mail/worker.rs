@@ -15,7 +15,7 @@ use tokio_util::task::TaskTracker;
 use super::dispatch::Handed;
 use super::{
     Composer, DeliveryError, Dispatch, Letter, LinkToken, MAX_CONNECTIONS, MailCounters,
-    RelayHealth, TimeLimits, Transport,
+    RelayHealth, RelayLimits, Transport,
 };
 use crate::clock::SharedClock;
 use crate::entropy::jitter;
@@ -55,7 +55,7 @@ pub struct Pace {
     /// After this another worker takes a mail on, unless its lease is kept. What a worker that
     /// died had in hand is so taken on within ten seconds.
     pub lease: Span,
-    pub relay: TimeLimits,
+    pub relay: RelayLimits,
 }
 
 impl Pace {
@@ -77,7 +77,7 @@ impl Default for Pace {
     fn default() -> Self {
         Self {
             lease: Span::seconds(8),
-            relay: TimeLimits::default(),
+            relay: RelayLimits::default(),
         }
     }
 }

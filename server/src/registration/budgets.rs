@@ -1,7 +1,6 @@
 //! Budgets: what networks, and everybody together, may cause, and what may be caused to one
 //! address. docs/SECURITY.md has the arithmetic.
 
-use std::mem;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -15,41 +14,6 @@ use crate::telemetry::AUDIT;
 
 /// Sign-ins of one account. Each leaves a session behind, and more than these are no person's.
 const SIGN_INS_PER_HOUR: u32 = 60;
-
-/// Whether there is room for one more among everybody's mails.
-pub(super) enum Admission<'a> {
-    /// Nobody counts.
-    Free,
-    Paid(Paid<'a>),
-    /// New claims may be made again then.
-    Later(DateTime<Utc>),
-}
-
-/// One mail of everybody's, which is given back if nothing comes of it, whatever the reason.
-pub(super) struct Paid<'a>(&'a Budgets);
-
-impl Admission<'_> {
-    /// When new claims may be made again; `None`: now.
-    pub(super) fn wait_until(&self) -> Option<DateTime<Utc>> {
-        match self {
-            Self::Later(until) => Some(*until),
-            Self::Free | Self::Paid(_) => None,
-        }
-    }
-
-    /// A mail has come of it.
-    pub(super) fn use_up(self) {
-        if let Self::Paid(paid) = self {
-            mem::forget(paid);
-        }
-    }
-}
-
-impl Drop for Paid<'_> {
-    fn drop(&mut self) {
-        *self.0.in_hand() += 1;
-    }
-}
 
 /// Who may cause how much.
 pub struct Budgets {
@@ -141,22 +105,19 @@ impl Budgets {
         &self,
         store: &Store,
         network: ClientNetwork,
-    ) -> Result<Admission<'_>, StoreError> {
-        if !self.limits(network) {
-            return Ok(Admission::Free);
-        }
-        if self.take_in_hand() {
-            return Ok(Admission::Paid(Paid(self)));
+    ) -> Result<Option<DateTime<Utc>>, StoreError> {
+        if !self.limits(network) || self.take_in_hand() {
+            return Ok(None);
         }
         let _fetching = self.fetching.lock().await;
         if self.take_in_hand() {
-            return Ok(Admission::Paid(Paid(self)));
+            return Ok(None);
         }
         let slice = (self.limits.all_sign_ups_per_hour / 100).max(1);
         if store.spend(&[self.of_everybody(slice)]).await?.is_none() {
             self.alarmed.store(false, Ordering::Relaxed);
             *self.in_hand() += slice - 1;
-            return Ok(Admission::Paid(Paid(self)));
+            return Ok(None);
         }
         let limited = store.spend(&[self.of_everybody(1)]).await?;
         if limited.is_some() && !self.alarmed.swap(true, Ordering::Relaxed) {
@@ -169,10 +130,14 @@ impl Budgets {
                  until it fills, new ones are slowed down"
             );
         }
-        Ok(match limited {
-            Some(limited) => Admission::Later(limited.until),
-            None => Admission::Paid(Paid(self)),
-        })
+        Ok(limited.map(|limited| limited.until))
+    }
+
+    /// Gives back what [`Self::admit_stranger`] took for a sign-up of which nothing came.
+    pub(super) fn was_no_stranger(&self, network: ClientNetwork) {
+        if self.limits(network) {
+            *self.in_hand() += 1;
+        }
     }
 
     fn take_in_hand(&self) -> bool {

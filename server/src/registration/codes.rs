@@ -10,7 +10,7 @@ use crate::store::Claim;
 /// The code of a claim's current delivery.
 ///
 /// Digits drawn without bias: 64-bit numbers from the key's stream, those from the incomplete
-/// last cycle rejected (for 4 digits one in 10^15).
+/// last cycle rejected (for 4 digits one in 10^16).
 #[must_use]
 pub fn code_of(keys: &SecretKeys, claim: &Claim) -> Option<VerificationCode> {
     draw(keys, &claim.seed, claim.delivery, claim.digits)

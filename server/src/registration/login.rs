@@ -71,7 +71,7 @@ impl Registration {
 impl Registration {
     /// Each sign-in leaves a session behind. What an account, or a sign-up under way, may have of them
     /// is its own, and only who knows its password can use it up.
-    async fn pay_sign_in(
+    pub(super) async fn pay_sign_in(
         &self,
         whose: &str,
         network: ClientNetwork,

@@ -14,8 +14,8 @@ const COMMON: &str = include_str!("common_passwords.txt");
 /// and more the list knows fewer, and they are all refused.
 const COMMON_COUNT: usize = 3_000;
 
-/// How much of a password is scored at most, in characters: what comes after them cannot make it
-/// weaker.
+/// How much of a password is scored at most, in characters: what comes after them hardly ever makes it
+/// weaker, and the work grows with the square of the length.
 const SCORED_LENGTH: usize = 40;
 
 /// What zxcvbn 3.1.1 takes for the same letter, letter by letter. It looks at everything that stands in
@@ -82,7 +82,6 @@ impl PasswordPolicy {
 
     /// zxcvbn's, with what goes with this account counted among the first guesses.
     fn score(&self, password: &Password, email: Option<&EmailAddress>) -> u8 {
-        let scored = scored(password.expose());
         let service_name = self.rules.service_name.as_str();
         let own_words = email.map_or([service_name; 4], |email| {
             [
@@ -92,13 +91,16 @@ impl PasswordPolicy {
                 email.local_part(),
             ]
         });
-        zxcvbn(scored, &own_words).score().into()
+        zxcvbn(scored(password.expose(), &own_words), &own_words)
+            .score()
+            .into()
     }
 }
 
 /// As much of a password as zxcvbn scores in about a hash's time at most (15 ms over 250 passwords made
 /// for it; 0.2 for an ordinary one), for that comes before any budget. Ordinary ones are scored whole.
-fn scored(password: &str) -> &str {
+/// None of the account's own words is cut in two, for half of one is no word.
+fn scored<'a>(password: &'a str, own_words: &[&str]) -> &'a str {
     let mut length = 0;
     for (count, (start, letter)) in (1..=SCORED_LENGTH).zip(password.char_indices()) {
         let end = start + letter.len_utf8();
@@ -117,7 +119,13 @@ fn scored(password: &str) -> &str {
         }
         length = end;
     }
-    &password[..length]
+    let without_case = password.to_ascii_lowercase();
+    let cut = |word: &&str| {
+        let word = word.to_ascii_lowercase();
+        let mut starts = without_case.match_indices(&word).map(|(start, _)| start);
+        starts.find(|&start| start < length && length < start + word.len())
+    };
+    &password[..own_words.iter().filter_map(cut).min().unwrap_or(length)]
 }
 
 #[cfg(test)]
@@ -201,11 +209,15 @@ mod tests {
             "1234567890 !@#$%^&*() qwertyuiop",
             "Tr0ub4dor&3",
         ] {
-            assert_eq!(scored(whole), whole);
+            assert_eq!(scored(whole, &[]), whole);
         }
-        assert_eq!(scored(&"ѳ".repeat(100)).chars().count(), SCORED_LENGTH);
+        let long = "ѳ".repeat(100);
+        assert_eq!(scored(&long, &[]).chars().count(), SCORED_LENGTH);
+        let words = ["somebody@bar.com", "somebody"];
+        let own = "somebody@BAR.com".repeat(9);
+        assert_eq!(scored(&own, &words), "somebody@BAR.com".repeat(2));
         let every_letter: String = LEET.concat();
-        let scored = scored(&every_letter.repeat(9)).len();
+        let scored = scored(&every_letter.repeat(9), &[]).len();
         assert!((12..18).contains(&scored), "{scored}");
     }
 
@@ -221,7 +233,11 @@ mod tests {
             Some(PasswordError::Guessable)
         );
         // What goes with this account is among the first guesses, with something added too.
-        for text in ["somebody@bar.com1", "Latchkey12"] {
+        for text in [
+            "somebody@bar.com1",
+            "Latchkey12",
+            "somebody@bar.comsomebody@bar.comsomebody@bar.com1",
+        ] {
             assert_eq!(
                 refusal(8, 2, text),
                 Some(PasswordError::Guessable),

@@ -104,7 +104,12 @@ impl Registration {
         spending: Spending<'_>,
     ) -> Result<Registered, RegistrationError> {
         let address = email.canonical();
-        let admission = self.budgets.admit_stranger(&self.store, network).await?;
+        let (seed, reference) = (
+            codes::new_seed(&*self.entropy)?,
+            codes::new_reference(&*self.entropy)?,
+        );
+        let ticket = codes::new_ticket(&*self.entropy)?;
+        let strangers_wait_until = self.budgets.admit_stranger(&self.store, network).await?;
         let slot = self.dispatch.reserve();
         let mut registered = self
             .store
@@ -116,34 +121,34 @@ impl Registration {
                 },
                 password_hash,
                 language,
-                seed: codes::new_seed(&*self.entropy)?,
-                reference: codes::new_reference(&*self.entropy)?,
-                ticket: codes::new_ticket(&*self.entropy)?,
+                seed,
+                reference,
+                ticket,
                 rules: self.settings.renewal,
                 spending,
-                strangers_wait_until: admission.wait_until(),
+                strangers_wait_until,
                 lease: slot.as_ref().map(Slot::lease),
                 reveal_existing: self.settings.reveal_existing,
             })
-            .await?;
+            .await;
         match &mut registered {
-            Registered::Claimed {
+            Ok(Registered::Claimed {
                 claim,
                 mail,
                 is_code,
-            } => {
-                admission.use_up();
-                match (slot, mail.take()) {
-                    (Some(slot), Some(mail)) => {
-                        slot.hand_over(mail, is_code.then(|| claim.clone()));
-                    }
-                    _ => self.dispatch.ring(),
-                }
+            }) => match (slot, mail.take()) {
+                (Some(slot), Some(mail)) => slot.hand_over(mail, is_code.then(|| claim.clone())),
+                _ => self.dispatch.ring(),
+            },
+            // Whoever hangs up before it is known what came of it has paid: their mail may leave.
+            Ok(Registered::Taken | Registered::Limited(_)) | Err(_)
+                if strangers_wait_until.is_none() =>
+            {
+                self.budgets.was_no_stranger(network);
             }
-            // Nothing has come of it.
-            Registered::Taken | Registered::Limited(_) => {}
+            _ => {}
         }
-        Ok(registered)
+        Ok(registered?)
     }
 }
 

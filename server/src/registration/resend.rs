@@ -59,11 +59,8 @@ impl Registration {
                 );
                 // Counted among everybody's mails, but never held up by them; nor by a store that fails
                 // now, for the mail is on its way.
-                match self.budgets.admit_stranger(&self.store, network).await {
-                    Ok(admission) => admission.use_up(),
-                    Err(error) => {
-                        tracing::warn!(%error, "a mail could not be counted among everybody's");
-                    }
+                if let Err(error) = self.budgets.admit_stranger(&self.store, network).await {
+                    tracing::warn!(%error, "a mail could not be counted among everybody's");
                 }
                 ResendOutcome::Sent(claim)
             }

@@ -29,6 +29,8 @@ pub enum VerifyOutcome {
     Verified { address: String },
     /// Unknown address or wrong password, which are not told apart.
     WrongCredentials,
+    /// By this very code and claim the account was made before.
+    Repeated { address: String },
     /// This very account is verified already.
     AlreadyVerified { address: String },
     /// The code is too old, used up, or replaced.
@@ -85,12 +87,6 @@ impl Registration {
         Ok(limited)
     }
 
-    /// By what this code of a claim is known again once it has been spent.
-    #[must_use]
-    pub fn spent_code(&self, id: &ClaimId, code: &VerificationCode) -> String {
-        self.keys.spent_code(&id.key, code.expose())
-    }
-
     /// Judges a guess by somebody who has proven the claim's password, charges it, and makes the
     /// account when it is right. A wrong password is charged to the network.
     ///
@@ -107,7 +103,15 @@ impl Registration {
         let outcome = match credentials {
             Credentials::Session(id) => {
                 let attempt = Attempt::new(code, network);
-                self.guess(&id, attempt).await?
+                let outcome = self.guess(&id, attempt).await?;
+                match outcome {
+                    // It is paid for as a sign-in, which it is if the code is the right one.
+                    VerifyOutcome::Repeated { .. } | VerifyOutcome::AlreadyVerified { .. } => {
+                        let limited = self.pay_sign_in(&id.key, network).await?;
+                        limited.map_or(outcome, VerifyOutcome::Limited)
+                    }
+                    outcome => outcome,
+                }
             }
             Credentials::Password { email, password } => {
                 let known = self
@@ -356,6 +360,7 @@ impl Registration {
                     codes::code_of(&self.keys, claim)
                         .is_some_and(|expected| codes::is_right(&expected, attempt.code))
                 },
+                spent_code: &self.keys.spent_code(&id.key, attempt.code.expose()),
                 hash_of_today: attempt.hash_of_today,
                 at_once: attempt.at_once,
                 refund: attempt.refund,
@@ -394,6 +399,7 @@ fn outcome_of(result: GuessResult, id: &ClaimId) -> VerifyOutcome {
     match result {
         GuessResult::Verified => VerifyOutcome::Verified { address },
         GuessResult::Wrong { attempts_left } => VerifyOutcome::WrongCode { attempts_left },
+        GuessResult::Repeated => VerifyOutcome::Repeated { address },
         GuessResult::Already => VerifyOutcome::AlreadyVerified { address },
         GuessResult::Stale | GuessResult::Open => VerifyOutcome::Stale,
     }
@@ -462,7 +468,7 @@ impl VerifyOutcome {
                 return tell_limited(VERIFY_REFUSED, email, network, *limited);
             }
             Self::WrongCredentials => "unauthorized",
-            Self::AlreadyVerified { .. } => "already_verified",
+            Self::Repeated { .. } | Self::AlreadyVerified { .. } => "already_verified",
             Self::Stale => "code_stale",
         };
         tracing::info!(

@@ -19,6 +19,8 @@ pub struct Account {
     pub claim_key: Option<String>,
     /// The seed of that claim, which the same password can make again.
     pub claim_seed: Option<String>,
+    /// What the code that made it is known by.
+    pub spent_code: Option<String>,
     pub verified_at: DateTime<Utc>,
     /// The tag of its owner's language.
     pub language: Option<String>,

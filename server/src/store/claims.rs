@@ -207,6 +207,8 @@ pub struct Guess<'a> {
     pub id: &'a ClaimId,
     /// Whether it is the code that the claim has now.
     pub is_right: &'a (dyn Fn(&Claim) -> bool + Sync),
+    /// What the guess is known by once it was right.
+    pub spent_code: &'a str,
     /// The password's hash under today's parameters and with the address's salt; `None` when nobody
     /// was asked for a password.
     pub hash_of_today: Option<&'a str>,
@@ -226,8 +228,11 @@ pub enum GuessResult {
     Verified,
     /// The attempt is charged.
     Wrong { attempts_left: u32 },
-    /// There was no attempt to charge: the claim has become the account a moment earlier, perhaps
-    /// by the first half of a double click, or the account has this very password.
+    /// There was no attempt to charge: with this very code the claim has become the account before,
+    /// perhaps by the first half of a double click.
+    Repeated,
+    /// There was no attempt to charge: the claim has become the account, or the account has this very
+    /// password.
     Already,
     /// There was no attempt to charge: the code is stale, used up or replaced.
     Stale,
@@ -553,13 +558,21 @@ impl Guess<'_> {
                     .into()
             })
         };
+        let repeats = |account: &Account| {
+            let spent = account.spent_code.as_deref().unwrap_or_default();
+            bool::from(spent.as_bytes().ct_eq(self.spent_code.as_bytes()))
+        };
         // Whose account it is comes before whose claim it is.
         if account.is_some_and(proves) {
             return GuessResult::Already;
         }
         let judged = match claim {
             None if account.is_some_and(|it| it.claim_key.as_ref() == Some(&self.id.key)) => {
-                GuessResult::Already
+                if account.is_some_and(repeats) {
+                    GuessResult::Repeated
+                } else {
+                    GuessResult::Already
+                }
             }
             None => GuessResult::Open,
             Some(claim) if !claim.is_live_where(ledger.is_long(now), now) => GuessResult::Stale,
@@ -587,6 +600,7 @@ impl Guess<'_> {
                 .to_owned(),
             claim_key: Some(claim.key.clone()),
             claim_seed: Some(claim.seed.clone()),
+            spent_code: Some(self.spent_code.to_owned()),
             verified_at: now,
             language: claim.language.clone(),
             notified_at: None,
@@ -684,6 +698,7 @@ mod tests {
         let guess = Guess {
             id: &id(key),
             is_right: &|_| is_right,
+            spent_code: if is_right { "right" } else { "wrong" },
             hash_of_today: None,
             at_once: false,
             refund: &[],

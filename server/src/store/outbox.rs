@@ -86,9 +86,8 @@ pub enum Outgoing {
         language: Language,
     },
     /// The owner was told a while ago, or has disowned the claim or stopped its network, or the
-    /// code's guesses are used up: nothing
-    /// to send, but to whoever made the claim it must look as if a mail had left, and met what the
-    /// last word to the owner met.
+    /// code's guesses are used up: nothing to send, but to whoever made the claim it must look as if
+    /// a mail had left, and met what the last word to the owner met.
     Silence { claim: Box<Claim>, refused: bool },
     /// The claim is gone, or a later wish for a mail took this one's place.
     Nothing,

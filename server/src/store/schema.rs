@@ -33,6 +33,10 @@ const MIGRATIONS: &[(&str, &str)] = &[
         "008_verified_claims",
         include_str!("schema/008_verified_claims.surql"),
     ),
+    (
+        "009_spent_codes",
+        include_str!("schema/009_spent_codes.surql"),
+    ),
 ];
 
 const DEFINE_MIGRATION: &str = "

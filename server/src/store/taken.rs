@@ -357,6 +357,7 @@ mod tests {
         let guess = Guess {
             id: &claims[1].id(),
             is_right: &|_| true,
+            spent_code: "tag",
             hash_of_today: None,
             at_once: false,
             refund: &[],

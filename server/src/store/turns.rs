@@ -134,6 +134,7 @@ mod tests {
             store.guess(Guess {
                 id: &id,
                 is_right: &|_| false,
+                spent_code: "tag",
                 hash_of_today: None,
                 at_once: false,
                 refund: &[],

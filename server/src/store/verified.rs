@@ -198,6 +198,7 @@ mod tests {
         let guess = store.guess(Guess {
             id: &id,
             is_right: &|_| true,
+            spent_code: "tag",
             hash_of_today: None,
             at_once: false,
             refund: &[],
@@ -223,7 +224,7 @@ mod tests {
         let known = store.one_address("foo@bar.com").await.unwrap();
         assert!(known.account.is_some());
         assert!(known.claims.is_empty());
-        assert_eq!(guess(store).await, GuessResult::Already);
+        assert_eq!(guess(store).await, GuessResult::Repeated);
         let disowned = store.disown(&id, &claim.seed, &ledger.digest, TimeDelta::minutes(1));
         assert!(!disowned.await.unwrap());
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use latchkey::config::Mode;
 use latchkey::entropy::SystemEntropy;
 use latchkey::mail::{
-    Composer, Dispatch, MailCounters, MailWorker, Pace, RelayHealth, TimeLimits, Transport,
+    Composer, Dispatch, MailCounters, MailWorker, Pace, RelayHealth, RelayLimits, Transport,
     WAIT_BOUNDS_MS,
 };
 use latchkey::secret_key::SecretKey;
@@ -113,7 +113,7 @@ async fn whatever_the_relay_does_the_code_arrives_alive() {
 fn impatient() -> Pace {
     Pace {
         lease: chrono::TimeDelta::minutes(2),
-        relay: TimeLimits {
+        relay: RelayLimits {
             // Enough for a relay that answers, on a machine that has much else to do.
             connect: Duration::from_secs(2),
             answer: Duration::from_secs(2),
@@ -190,7 +190,7 @@ async fn several_workers_send_each_mail_once() {
     let mut workers = JoinSet::new();
     for _ in 0..3 {
         let smtp_url = SecretString::from(format!("smtp://{}", app.smtp.host()));
-        let limits = TimeLimits::default();
+        let limits = RelayLimits::default();
         let (pace, health) = (Pace::default(), Arc::new(RelayHealth::default()));
         let worker = MailWorker {
             store: app.store(),
@@ -421,7 +421,7 @@ async fn figures_tell_what_has_become_of_mail() {
 }
 
 #[tokio::test]
-async fn there_is_no_development_mailbox_in_production() {
+async fn there_is_nothing_for_developers_in_production() {
     let app = App::start_with(|config| {
         config.mode = Mode::Production;
         config.tls.mode = latchkey::config::TlsMode::Off;
@@ -435,6 +435,7 @@ async fn there_is_no_development_mailbox_in_production() {
         send(client.request(Method::GET, url).header(ACCEPT, accept))
     };
     for path in [
+        "/dev/components",
         "/dev/mailbox",
         "/dev/mailbox/1",
         "/dev/mailbox/1/html",

@@ -272,6 +272,47 @@ async fn a_double_click_is_welcomed_twice() {
 }
 
 #[tokio::test]
+async fn two_clicks_at_once_are_welcomed_both() {
+    let mut app = App::start().await;
+    let body = fields(&[("email", EMAIL), ("password", PASSWORD)]);
+    let answer = app.submit("/register", &body).await;
+    let cookie = answer.header("set-cookie").split(';').next().unwrap();
+    let code = app.mailed_code(EMAIL).await;
+    app.forget_cookies();
+    let click = || {
+        let form = app.form("/verify", fields(&[("verification_code", &code)]));
+        send(form.header(ACCEPT, "text/html").header("cookie", cookie))
+    };
+    let (first, second) = tokio::join!(click(), click());
+    assert_eq!(first.location(), "/welcome", "{first:?}");
+    assert_eq!(second.location(), "/welcome", "{second:?}");
+}
+
+/// As after an answer that got lost before it reached the browser.
+#[tokio::test]
+async fn a_session_whose_sign_up_is_verified_is_signed_in_by_that_code_alone() {
+    let app = App::start_with(|config| {
+        config.trusted_proxies = vec!["127.0.0.1/32".parse().unwrap()];
+    })
+    .await;
+    let body = fields(&[("email", EMAIL), ("password", PASSWORD)]);
+    app.submit("/register", &body).await;
+    let code = app.mailed_code(EMAIL).await;
+    app.verify(EMAIL, PASSWORD, &code).await.assert_is(200, "");
+    let click = async |code: &str| {
+        let form = app.form("/verify", fields(&[("verification_code", code)]));
+        let form = form.header(ACCEPT, "text/html");
+        send(form.header("x-forwarded-for", "203.0.113.9")).await
+    };
+    // Nobody finds the code so either.
+    for _ in 0..59 {
+        let wrong = click(&other_than(&code)).await;
+        assert_eq!(wrong.location(), "/login?verified");
+    }
+    assert_eq!(click(&code).await.location(), "/welcome");
+}
+
+#[tokio::test]
 async fn an_id_that_was_replaced_opens_nothing_without_the_code_and_not_for_long() {
     let mut app = App::start().await;
     let body = fields(&[("email", EMAIL), ("password", PASSWORD)]);
@@ -291,7 +332,7 @@ async fn an_id_that_was_replaced_opens_nothing_without_the_code_and_not_for_long
         send(request).await
     };
     let wrong = verify(&mut app, &other_than(&code)).await;
-    assert_eq!(wrong.status, 409, "{wrong:?}");
+    assert_eq!(wrong.location(), "/login?verified", "{wrong:?}");
     assert!(!wrong.sets_cookie());
     // A click every now and then keeps it no longer than the first one.
     for seconds in [0, 20] {

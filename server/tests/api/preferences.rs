@@ -112,7 +112,7 @@ async fn what_a_page_is_told_about_a_code_is_said_to_people() {
 }
 
 #[tokio::test]
-async fn developers_see_the_parts_of_pages_and_nobody_else_does() {
+async fn developers_see_the_parts_of_pages() {
     let app = App::start().await;
     let answer = page(&app, "/dev/components", "en").await;
     assert_eq!(answer.status, 200);

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use chrono::DateTime;
 use latchkey::mail::{
-    Composed, Composer, DeliveryError, Letter, LinkToken, MAX_CONNECTIONS, Reason, RelayUrl,
-    SmtpRelay, Step, TimeLimits, Transport,
+    Composed, Composer, DeliveryError, Letter, LinkToken, MAX_CONNECTIONS, Reason, RelayLimits,
+    RelayUrl, SmtpRelay, Step, Transport,
 };
 use latchkey_app::domain::{EmailAddress, VerificationCode};
 use latchkey_app::language::Language;
@@ -56,7 +56,7 @@ fn public_url() -> Url {
 /// A transport as the configuration makes it.
 fn transport(smtp_url: &str) -> Transport {
     let smtp_url = SecretString::from(smtp_url);
-    Transport::from_config(Some(&smtp_url), None, &public_url(), TimeLimits::default()).unwrap()
+    Transport::from_config(Some(&smtp_url), None, &public_url(), RelayLimits::default()).unwrap()
 }
 
 fn transport_trusting(smtp_url: &str, certificate: &str) -> Transport {
@@ -67,7 +67,7 @@ fn transport_trusting(smtp_url: &str, certificate: &str) -> Transport {
         Some(&smtp_url),
         Some(file.path()),
         &public_url(),
-        TimeLimits::default(),
+        RelayLimits::default(),
     )
     .unwrap()
 }
@@ -79,7 +79,7 @@ fn plain(server: &SmtpServer) -> Transport {
 /// A transport that has no patience where the relay answers nothing.
 fn impatient(server: &SmtpServer) -> Transport {
     let url = RelayUrl::parse(&format!("smtp://user:secret@{}", server.host())).unwrap();
-    let limits = TimeLimits {
+    let limits = RelayLimits {
         connect: Duration::from_secs(1),
         answer: Duration::from_secs(1),
         message: Duration::from_secs(1),
@@ -293,9 +293,9 @@ async fn a_relay_that_stops_answering_is_given_up_at_any_step() {
 async fn the_whole_delivery_has_a_limit_too() {
     let server = relay_with_login().await;
     let url = RelayUrl::parse(&format!("smtp://user:secret@{}", server.host())).unwrap();
-    let limits = TimeLimits {
+    let limits = RelayLimits {
         delivery: Duration::from_millis(100),
-        ..TimeLimits::default()
+        ..RelayLimits::default()
     };
     let relay = SmtpRelay::new(url, None, ClientId::default(), limits).unwrap();
     server.fault(At::Dot, Fault::Hang);

@@ -11,7 +11,7 @@ use leptos_meta::{Meta, Title};
 use super::{site, title_of};
 use crate::{
     answer::{Answer, Refusal},
-    components::Card,
+    components::{Card, Next},
     domain::VerificationCode,
     texts::{KeptTexts, key, say},
     view::{Notice, Tone, VerifyView},
@@ -21,6 +21,10 @@ use pending::PendingForms;
 
 /// As the contract calls it.
 const CODE_NAME: &str = "verification_code";
+
+/// Where it goes on when another tab, another browser or an answer that got lost has verified the
+/// account: the page to sign in on, which leads to `/welcome` by itself where this browser is.
+const ALREADY_VERIFIED: Next = Next::Leave("/login?verified");
 
 /// Four to eight digits, whatever `code.digits` says now: a code may be older than the setting.
 fn check_code(text: &str, texts: KeptTexts) -> Option<String> {

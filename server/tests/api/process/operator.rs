@@ -541,7 +541,7 @@ async fn a_backup_of_an_older_version_is_brought_up_to_date() {
     head["rows"] = serde_json::json!({"account": 1});
     // What the first schema had of an account.
     let mut account: Value = serde_json::from_str(lines[1]).unwrap();
-    for later in ["claim_key", "claim_seed", "language"] {
+    for later in ["claim_key", "claim_seed", "language", "spent_code"] {
         account[2].as_object_mut().unwrap().remove(later).unwrap();
     }
     let old = sealed(&[head.to_string(), account.to_string()]);
@@ -553,7 +553,7 @@ async fn a_backup_of_an_older_version_is_brought_up_to_date() {
     assert_eq!(
         done(&other, &["query", migrations]).await,
         "001_accounts_and_claims\n002_sessions\n003_budgets\n004_mail\n005_installation\n\
-         006_mail_owed_by_claims\n007_walked_tables\n008_verified_claims"
+         006_mail_owed_by_claims\n007_walked_tables\n008_verified_claims\n009_spent_codes"
     );
     let restored = other.server(|_| {}).await;
     login(&restored, EMAIL, PASSWORD).await.assert_is(200, "");

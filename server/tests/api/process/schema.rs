@@ -13,6 +13,8 @@ async fn schema_changes_that_a_kill_cut_short_are_completed_at_the_next_start() 
         "005_installation",
         "006_mail_owed_by_claims",
         "007_walked_tables",
+        "008_verified_claims",
+        "009_spent_codes",
     ] {
         let folder = Folder::new();
         let mut first = Child::start(folder.serve(&Port::free(), &Port::free()));
