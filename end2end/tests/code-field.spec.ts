@@ -21,6 +21,33 @@ test.describe('a code that is complete', { tag: '@with-javascript' }, () => {
     await visitor.seesWelcome();
   });
 
+  test('can be held back by keyboard, and then be corrected', async ({ page, visitor }) => {
+    await visitor.register();
+    const wait = page.getByRole('button', { name: 'Wait' });
+    await visitor.code.pressSequentially(wrongCode(await visitor.readCode()));
+    await page.keyboard.press('Tab');
+    await expect(wait).toBeFocused();
+    await page.keyboard.press('Enter');
+    await expect(wait).toHaveCount(0);
+    await expect(visitor.code).toBeFocused();
+  });
+
+  test('is not sent by itself once more where it is known to be wrong', async ({ browserLog, page, visitor }) => {
+    browserLog.allowStatus(403);
+    await visitor.register();
+    const wrong = wrongCode(await visitor.readCode());
+    const error = 'That is not the code in the latest mail. 2 attempts left.';
+    await visitor.code.pressSequentially(wrong);
+    await visitor.seesError(visitor.code, error);
+    await page.keyboard.press('ControlOrMeta+A');
+    await page.keyboard.type(wrong);
+    await visitor.seesError(visitor.code, error);
+    expect(await page.getByRole('button', { name: 'Wait' }).count()).toBe(0);
+
+    await page.keyboard.press('Enter');
+    await expect(visitor.fact('Attempts left')).toHaveText('1');
+  });
+
   test('is sent once, by whoever is first', async ({ page, visitor }) => {
     await visitor.register();
     let posts = 0;

@@ -142,13 +142,53 @@ test('two tabs of a browser share a sign-up', async ({ browserLog, context, visi
 
   await visitor.code.fill(code);
   const answer = await visitor.post(visitor.verify);
-  if (visitor.javaScriptEnabled) {
-    expect(answer.status()).toBe(409);
-    await expect(visitor.news).toHaveText('This account is verified already: there is nothing left to do.');
-  } else {
-    expect(answer.status()).toBe(303);
-    await visitor.seesWelcome();
-  }
+  expect(answer.status()).toBe(visitor.javaScriptEnabled ? 409 : 303);
+  await visitor.seesWelcome();
+});
+
+for (const from of ['the same browser', 'another browser']) {
+  test(`whoever has verified in ${from} without hearing of it gets on`, { tag: '@with-javascript' }, async ({ anotherBrowser, browserLog, visitor, visitorIn }) => {
+    browserLog.allow(/net::ERR_FAILED/);
+    browserLog.allowStatus(409);
+    await visitor.register();
+    const code = await visitor.readCode();
+    const there = from === 'the same browser' ? visitor : visitorIn(await anotherBrowser());
+    if (there !== visitor) {
+      await there.openVerify();
+      await there.fillIn();
+    }
+    let lost = 0;
+    await there.page.route('**/verify', async (route) => {
+      await route.fetch();
+      await route.abort();
+      lost += 1;
+    }, { times: 1 });
+    await there.enterCode(code);
+    await expect(there.problem).toHaveText(/^The server could not be reached\./);
+    expect(lost).toBe(1);
+
+    expect((await there.post(there.verify)).status()).toBe(409);
+    await there.seesWelcome();
+  });
+}
+
+test('whoever has verified in another browser is led on to sign in', { tag: '@with-javascript' }, async ({ anotherBrowser, browserLog, visitor, visitorIn }) => {
+  browserLog.allowStatus(409);
+  await visitor.register();
+  const code = await visitor.readCode();
+  const elsewhere = visitorIn(await anotherBrowser());
+  await elsewhere.openVerify();
+  await elsewhere.fillIn();
+  await elsewhere.enterCode(code);
+  await elsewhere.seesWelcome();
+
+  await visitor.code.fill(wrongCode(code));
+  expect((await visitor.post(visitor.verify)).status()).toBe(409);
+  await visitor.seesPasswordForm('Sign in');
+  await expect(visitor.news).toHaveText('This address is verified already. Sign in with its password.');
+  await visitor.fillIn();
+  await visitor.signIn.click();
+  await visitor.seesWelcome();
 });
 
 test('a tab with an older sign-up does not spend the attempts of a newer one', async ({ browserLog, context, visitor, visitorIn }) => {
@@ -184,7 +224,8 @@ test('signing up again with the same password repeats the code', { tag: '@withou
 
 test('whoever is not signed in is asked to sign in, or for the code', { tag: '@without-javascript' }, async ({ page, visitor }) => {
   await page.goto('/welcome');
-  await expect(page).toHaveURL('/login');
+  await expect(page).toHaveURL('/login?needed');
+  await expect(visitor.news).toContainText('Sign in to go on.');
   await expect(visitor.heading('Sign in')).toBeVisible();
 
   await visitor.register();

@@ -58,6 +58,41 @@ for (const [screen, width, height] of [
   });
 }
 
+for (const [language, size, width, isStacked] of [
+  ['en', 16, 320, false],
+  ['fr', 16, 320, false],
+  ['en', 32, 320, true],
+  ['fr', 32, 320, true],
+  ['fr', 32, 360, true],
+  ['fr', 32, 390, true],
+  ['fr', 32, 960, false],
+] as const) {
+  test(`facts can be read in ${language} with letters of ${size} px on ${width} px`, { tag: '@with-javascript' }, async ({ page, visitor }) => {
+    await visitor.register();
+    await page.getByRole('button', { name: language === 'fr' ? 'Français' : 'English' }).click();
+    await expect(page.locator('html')).toHaveAttribute('lang', language);
+    await page.setViewportSize({ width, height: 640 });
+    await page.evaluate((size) => {
+      const sheet = new CSSStyleSheet();
+      sheet.replaceSync(`html { font-size: ${size}px }`);
+      document.adoptedStyleSheets = [sheet];
+    }, size);
+
+    await fits(page);
+    const facts = await page.locator('.facts').evaluate((list) => {
+      const rows = Array.from(list.querySelectorAll('dt'), (term) => {
+        const [left, right] = [term, term.nextElementSibling as Element].map((cell) => cell.getBoundingClientRect());
+        return (left?.bottom ?? 0) <= (right?.top ?? 0);
+      });
+      const widths = Array.from(list.querySelectorAll('dd'), (fact) => fact.clientWidth);
+      return { rows, width: Math.min(...widths) };
+    });
+    expect(facts.rows).toEqual(facts.rows.map(() => isStacked));
+    // Enough for a word or two.
+    expect(facts.width).toBeGreaterThan(5 * size);
+  });
+}
+
 /** Nothing reaches beyond the window, so that nobody has to scroll sideways. */
 async function fits(page: Page): Promise<void> {
   await expect(page.getByRole('heading', { level: 1 })).toBeVisible();

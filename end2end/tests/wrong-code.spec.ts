@@ -1,3 +1,5 @@
+import type { Locator } from '@playwright/test';
+
 import { expect, test, wrongCode } from '../fixtures/index.ts';
 
 // Another mail may be asked for at once; resend.spec.ts is about when it may not.
@@ -40,27 +42,64 @@ test('three wrong codes use the code up, and a new one works', { tag: '@every-si
   await visitor.seesWelcome();
 });
 
-test('a wrong code leaves the cursor where the right one goes', { tag: '@with-javascript' }, async ({ browserLog, visitor }) => {
+test('what is typed takes the place of a wrong code', { tag: '@with-javascript' }, async ({ browserLog, page, visitor }) => {
   browserLog.allowStatus(403);
   await visitor.register();
-  await visitor.enterCode(wrongCode(await visitor.readCode()));
-
+  const code = await visitor.readCode();
+  await visitor.code.pressSequentially(wrongCode(code));
   await expect(visitor.fact('Attempts left')).toHaveText('2');
-  await expect(visitor.code).toBeFocused();
+  await isSelected(visitor.code);
+
+  await page.keyboard.type(code);
+  await expect(visitor.code).toHaveValue(code);
+  await visitor.seesWelcome();
 });
 
-test('the code of a mail sent again is the same while it lives', async ({ javaScriptEnabled, visitor }) => {
+test('a new code leaves nothing of an old one that was wrong', async ({ browserLog, javaScriptEnabled, page, visitor }) => {
+  browserLog.allowStatus(403);
   await visitor.register();
   const code = await visitor.readCode();
+  for (const left of [2, 1, 0]) {
+    await visitor.code.fill(wrongCode(code));
+    await visitor.post(visitor.verify);
+    await expect(visitor.fact('Attempts left')).toHaveText(String(left));
+  }
+  await visitor.sendAgain.click();
+
+  await expect(visitor.fact('Attempts left')).toHaveText('3');
+  await expect(visitor.code).toHaveValue('');
+  await expect(visitor.code).not.toHaveAttribute('aria-invalid');
+  await expect(page.locator('.field__error')).toHaveCount(0);
+  const renewed = await visitor.readCode(2);
+  if (javaScriptEnabled) {
+    await expect(visitor.code).toBeFocused();
+    await page.keyboard.type(renewed.slice(0, 1));
+    // Nobody is told off while still writing it.
+    await expect(visitor.code).not.toHaveAttribute('aria-invalid');
+    await page.keyboard.type(renewed.slice(1));
+  } else {
+    await visitor.enterCode(renewed);
+  }
+  await visitor.seesWelcome();
+});
+
+test('the code of a mail sent again is the same while it lives', async ({ javaScriptEnabled, page, visitor }) => {
+  await visitor.register();
+  const code = await visitor.readCode();
+  await visitor.code.pressSequentially('12');
   await visitor.sendAgain.click();
 
   if (javaScriptEnabled) {
     await expect(visitor.news).toHaveText('A mail with the code is on its way.');
-    await expect(visitor.code).toBeFocused();
+    await isSelected(visitor.code);
+    await page.keyboard.type(code);
+    await expect(visitor.code).toHaveValue(code);
+  } else {
+    expect(await visitor.readCode(2)).toBe(code);
+    await visitor.enterCode(code);
   }
-  expect(await visitor.readCode(2)).toBe(code);
-  await visitor.enterCode(code);
   await visitor.seesWelcome();
+  expect(await visitor.readCode(2)).toBe(code);
 });
 
 test('what cannot be a code costs no attempt', async ({ browserLog, javaScriptEnabled, page, visitor }) => {
@@ -98,3 +137,16 @@ test('spaces and dashes in a code are forgiven', { tag: '@without-javascript' },
 
   await visitor.seesWelcome();
 });
+
+/** It has the focus, and the next key takes the place of all that stands there. */
+async function isSelected(field: Locator): Promise<void> {
+  await expect(field).toBeFocused();
+  await expect
+    .poll(() =>
+      field.evaluate(({ selectionStart, selectionEnd, value }: HTMLInputElement) => [
+        selectionStart === 0,
+        selectionEnd === value.length,
+      ]),
+    )
+    .toEqual([true, true]);
+}

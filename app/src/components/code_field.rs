@@ -1,7 +1,6 @@
 use std::time::Duration;
 
-use leptos::{ev::Event, leptos_dom::helpers::TimeoutHandle, prelude::*};
-use web_sys::HtmlInputElement;
+use leptos::{ev::Event, html, leptos_dom::helpers::TimeoutHandle, prelude::*};
 
 use super::{Field, FieldState, hydrated};
 use crate::{
@@ -39,34 +38,60 @@ pub fn CodeField(
 ) -> impl IntoView {
     let hydrated = hydrated();
     let leaving = RwSignal::new(None::<TimeoutHandle>);
+    let wait = NodeRef::<html::Button>::new();
+    let typed_while_busy = StoredValue::new(false);
     let stop = move || {
-        if let Some(timeout) = leaving.get_untracked() {
-            timeout.clear();
-            leaving.set(None);
+        let Some(timeout) = leaving.get_untracked() else {
+            return;
+        };
+        timeout.clear();
+        // Focus first: the button, which may have it, is about to go.
+        let has_focus = (wait.get_untracked().zip(document().active_element()))
+            .is_some_and(|(wait, focused)| **wait == focused);
+        if has_focus && let Some(field) = state.input() {
+            _ = field.focus();
         }
+        leaving.set(None);
     };
     on_cleanup(stop);
-    Effect::new(move || {
-        if busy.get() {
-            stop();
-        }
-    });
-    let edit = move |event: Event| {
-        stop();
-        let is_complete = VerificationCode::parse(&event_target_value(&event))
-            .is_ok_and(|code| code.expose().len() == usize::from(digits));
-        if !is_complete || busy.get_untracked() {
+    let send_if_complete = move || {
+        let Some(field) = state.input() else {
+            return;
+        };
+        let Ok(code) = VerificationCode::parse(&field.value()) else {
+            return;
+        };
+        let is_complete = code.expose().len() == usize::from(digits);
+        // Nobody means to lose a second attempt to it.
+        let is_known_as_wrong = (state.refused_text())
+            .and_then(|refused| VerificationCode::parse(&refused).ok())
+            .is_some_and(|refused| refused.expose() == code.expose());
+        if !is_complete || is_known_as_wrong {
             return;
         }
-        let field: HtmlInputElement = event_target(&event);
         let send = move || {
-            leaving.set(None);
+            stop();
             if let Some(form) = field.form() {
                 _ = form.request_submit();
             }
         };
         leaving.set(set_timeout_with_handle(send, GRACE).ok());
     };
+    let edit = move |_: Event| {
+        stop();
+        typed_while_busy.set_value(busy.get_untracked());
+        if !busy.get_untracked() {
+            send_if_complete();
+        }
+    };
+    Effect::new(move || {
+        if busy.get() {
+            stop();
+        } else if typed_while_busy.get_value() {
+            typed_while_busy.set_value(false);
+            send_if_complete();
+        }
+    });
     // Its place is kept from the start, so that nothing moves when it comes true.
     let advice = view! {
         <p
@@ -84,6 +109,7 @@ pub fn CodeField(
                     <button
                         type="button"
                         class="link-button"
+                        node_ref=wait
                         on:mousedown=|event| event.prevent_default()
                         on:click=move |_| stop()
                     >

@@ -1,6 +1,4 @@
 use leptos::{ev::Event, prelude::*};
-use wasm_bindgen::JsCast;
-use web_sys::HtmlInputElement;
 
 use super::{Field, FieldState};
 use crate::{
@@ -37,8 +35,7 @@ pub fn EmailField(
         let Some(address) = probable.get_untracked() else {
             return;
         };
-        if let Some(field) = document().get_element_by_id(state.name) {
-            let field: HtmlInputElement = field.unchecked_into();
+        if let Some(field) = state.input() {
             field.set_value(&address);
             // Focus first: the button, which has it, is about to go.
             _ = field.focus();

@@ -1,4 +1,6 @@
 use leptos::{ev::Event, prelude::*};
+use wasm_bindgen::JsCast;
+use web_sys::HtmlInputElement;
 
 /// What one field and its form both know.
 #[derive(Clone, Copy)]
@@ -12,6 +14,8 @@ pub struct FieldState {
     /// it is wrong, whatever the page thinks.
     sent: StoredValue<String>,
     refused: StoredValue<Option<String>>,
+    /// Whether it was left with something in it: from then on each key is checked.
+    left_before: StoredValue<bool>,
 }
 
 impl FieldState {
@@ -27,7 +31,14 @@ impl FieldState {
             check: Callback::new(move |text: String| check(&text)),
             sent: StoredValue::default(),
             refused: StoredValue::new(None),
+            left_before: StoredValue::new(false),
         }
+    }
+
+    /// Its line in the page, where there is one.
+    #[must_use]
+    pub fn input(&self) -> Option<HtmlInputElement> {
+        document().get_element_by_id(self.name)?.dyn_into().ok()
     }
 
     /// Checks what is about to be sent.
@@ -37,10 +48,37 @@ impl FieldState {
         self.check(text);
     }
 
-    /// Says what the server found wrong with what was sent, if anything.
+    /// Says what the server found wrong with what was sent, if anything, unless something else
+    /// stands there by now, which the server has not seen.
     pub fn refuse(&self, error: Option<String>) {
         self.refused.set_value(error.clone());
-        self.error.set(error);
+        if self.is_as_sent() {
+            self.error.set(error);
+        }
+    }
+
+    /// Whether what was sent last still stands there.
+    #[must_use]
+    pub fn is_as_sent(&self) -> bool {
+        let input = self.input();
+        input.is_some_and(|input| self.sent.with_value(|sent| *sent == input.value()))
+    }
+
+    /// What was sent last, if the server found something wrong with it.
+    #[must_use]
+    pub fn refused_text(&self) -> Option<String> {
+        let is_refused = self.refused.with_value(Option::is_some);
+        is_refused.then(|| self.sent.get_value())
+    }
+
+    /// Begins anew: what stands there, and what was said about it, is history.
+    pub fn clear(&self) {
+        if let Some(input) = self.input() {
+            input.set_value("");
+        }
+        self.refused.set_value(None);
+        self.left_before.set_value(false);
+        self.error.set(None);
     }
 
     /// Checks `text` and says what is wrong with it beside the field.
@@ -76,10 +114,14 @@ pub fn Field(
     #[prop(optional)]
     children: Option<Children>,
 ) -> impl IntoView {
-    let FieldState { name, error, .. } = state;
+    let FieldState {
+        name,
+        error,
+        left_before,
+        ..
+    } = state;
     let hint_id = (!hint.is_empty()).then(|| format!("{name}-hint"));
     let error_id = format!("{name}-error");
-    let left_before = StoredValue::new(false);
 
     let leave = move |event: Event| {
         let text = event_target_value(&event);

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use leptos::{
     ev::{SubmitEvent, pageshow},
     prelude::*,
@@ -6,11 +8,11 @@ use leptos::{
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{
-    AbortSignal, FormData, Headers, HtmlFormElement, RequestCredentials, RequestInit, Response,
-    UrlSearchParams,
+    AbortSignal, FormData, Headers, HtmlElement, HtmlFormElement, HtmlInputElement,
+    RequestCredentials, RequestInit, Response, UrlSearchParams,
 };
 
-use super::{ERROR_SUMMARY, Fault, FieldState};
+use super::{ERROR_SUMMARY, Fault, FieldState, notice::show_notice};
 use crate::{
     answer::Answer,
     texts::{KeptTexts, Key, key},
@@ -20,7 +22,7 @@ use crate::{
 /// What is said by any form.
 pub const FORM_TEXTS: [Key; 1] = [key::UNREACHABLE];
 
-/// Longer than any answer takes that is still worth waiting for.
+/// Longer than any answer, or any page, takes that is still worth waiting for.
 const TIMEOUT_MS: u32 = 30_000;
 
 /// A form that the browser posts by itself until it is hydrated, and that afterwards posts the
@@ -91,33 +93,37 @@ impl FormState {
             ("password", password),
             ("verification_code", verification_code),
         ];
+        let mut is_outdated = false;
         for (name, error) in errors {
             if let Some(field) = fields.iter().find(|field| field.name == name) {
+                is_outdated |= error.is_some() && !field.is_as_sent();
                 field.refuse(error);
             }
         }
-        let next = self.sum_up(fields);
-        if matches!(next, Next::Stay) {
-            self.problem(answer.message);
+        self.notice.set(None);
+        self.faults.set(Vec::new());
+        match self.sum_up(fields) {
+            Some(id) => return Next::Correct(id),
+            // What was wrong has been replaced already.
+            None if is_outdated => {}
+            None => self.problem(answer.message),
         }
-        next
+        Next::Stay
     }
 
-    /// Leads to what is wrong, if anything is.
-    fn sum_up(self, fields: &[FieldState]) -> Next {
+    /// Where it is told first what is wrong, if anything is.
+    fn sum_up(self, fields: &[FieldState]) -> Option<&'static str> {
         let faults = faults_of(fields);
-        let first = faults.first().map(|fault| fault.field);
+        let first = faults.first()?.field;
         if self.is_summarised {
             self.faults.set(faults);
+            return Some(ERROR_SUMMARY);
         }
-        match first {
-            Some(_) if self.is_summarised => Next::Correct(ERROR_SUMMARY),
-            Some(field) => Next::Correct(field),
-            None => Next::Stay,
-        }
+        Some(first)
     }
 
-    /// Posts the form unless a field is at fault, then hands the answer to `then`.
+    /// Posts the form unless a field is at fault, then hands the answer to `then`. What was said
+    /// before stays until then: nothing may move under a pointer that is about to click twice.
     ///
     /// Stays busy when `then` says that it is leaving the page.
     pub fn submit(
@@ -137,27 +143,31 @@ impl FormState {
         for field in fields {
             field.send(filled_in.get(field.name).as_string().unwrap_or_default());
         }
-        if let Next::Correct(id) = self.sum_up(fields) {
+        if let Some(id) = self.sum_up(fields) {
             focus(id);
             return;
         }
         self.busy.set(true);
-        self.notice.set(None);
         spawn_local(async move {
             let answer = post(&form.action(), &filled_in)
                 .await
                 .unwrap_or_else(|_| Answer::refused(self.texts.get(key::UNREACHABLE)));
             match then(answer) {
                 Next::Leave(path) => {
-                    // Nothing to say when it fails: the page is still there.
+                    // Nothing to say when it fails: the page is still there, and wakes up again.
                     _ = window().location().assign(path);
+                    let patience = Duration::from_millis(TIMEOUT_MS.into());
+                    set_timeout(move || self.busy.set(false), patience);
+                    return;
                 }
-                Next::Stay => self.busy.set(false),
-                Next::Correct(field) => {
-                    self.busy.set(false);
-                    focus(field);
+                Next::Stay => show_notice(),
+                Next::Correct(id) => focus(id),
+                Next::Replace(id) => {
+                    focus(id);
+                    select(id);
                 }
             }
+            self.busy.set(false);
         });
     }
 }
@@ -170,6 +180,8 @@ pub enum Next {
     Stay,
     /// Stays, with the cursor in this field.
     Correct(&'static str),
+    /// Stays, and what is typed takes the place of what stands in this field.
+    Replace(&'static str),
 }
 
 fn faults_of(fields: &[FieldState]) -> Vec<Fault> {
@@ -186,7 +198,16 @@ fn faults_of(fields: &[FieldState]) -> Vec<Fault> {
 fn focus(id: &'static str) {
     request_animation_frame(move || {
         if let Some(element) = document().get_element_by_id(id) {
-            _ = element.unchecked_into::<web_sys::HtmlElement>().focus();
+            _ = element.unchecked_into::<HtmlElement>().focus();
+        }
+    });
+}
+
+/// Selects all that stands in a field.
+fn select(id: &'static str) {
+    request_animation_frame(move || {
+        if let Some(element) = document().get_element_by_id(id) {
+            element.unchecked_into::<HtmlInputElement>().select();
         }
     });
 }

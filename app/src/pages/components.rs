@@ -27,7 +27,7 @@ pub fn ComponentsPage() -> impl IntoView {
             tone,
             text: text.to_owned(),
         };
-        view! { <Notice notice /> }
+        view! { <Notice notice=Signal::stored(Some(notice)) /> }
     };
     let fault = |field, sentence: &str| Fault {
         field,

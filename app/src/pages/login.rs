@@ -94,7 +94,7 @@ fn LoginForm(form: LoginView, texts: Texts) -> impl IntoView {
 
     view! {
         <form class="form" method="post" action="/login" novalidate on:submit=submit>
-            {move || state.notice.get().map(|notice| view! { <Notice notice /> })}
+            <Notice notice=state.notice />
             <ErrorSummary faults=state.faults texts />
             <EmailField state=email texts autocomplete="username" value=form.email />
             <PasswordField

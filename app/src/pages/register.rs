@@ -125,7 +125,7 @@ fn RegisterForm(form: RegisterView, texts: Texts) -> impl IntoView {
 
     view! {
         <form class="form" method="post" action="/register" novalidate on:submit=submit>
-            {move || state.notice.get().map(|notice| view! { <Notice notice /> })}
+            <Notice notice=state.notice />
             <ErrorSummary faults=state.faults texts />
             <EmailField
                 state=email

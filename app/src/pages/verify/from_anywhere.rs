@@ -1,8 +1,8 @@
 use leptos::{ev::SubmitEvent, prelude::*};
 
-use super::{CODE_NAME, check_code};
+use super::{ALREADY_VERIFIED, CODE_NAME, check_code};
 use crate::{
-    answer::Answer,
+    answer::{Answer, Refusal},
     components::{
         Button, EMAIL_TEXTS, EmailField, ErrorSummary, FORM_TEXTS, Field, FieldState, FormState,
         Next, Notice, PASSWORD_TEXTS, PasswordField, SUMMARY_TEXTS,
@@ -52,8 +52,10 @@ pub fn FromAnywhereForm(form: VerifyView, texts: Texts) -> impl IntoView {
     let state = FormState::new(texts, form.notice, &fields);
 
     let show = move |answer: Answer| {
-        if answer.refusal.is_none() {
-            return Next::Leave("/welcome");
+        match answer.refusal {
+            None => return Next::Leave("/welcome"),
+            Some(Refusal::AlreadyVerified) => return ALREADY_VERIFIED,
+            Some(_) => {}
         }
         let mut refused = VerifyView::default();
         refused.refused(&answer);
@@ -73,7 +75,7 @@ pub fn FromAnywhereForm(form: VerifyView, texts: Texts) -> impl IntoView {
     view! {
         <form class="form" method="post" action="/verify" novalidate on:submit=submit>
             <p class="lead">{texts.get(key::VERIFY_ANYWHERE_LEAD)}</p>
-            {move || state.notice.get().map(|notice| view! { <Notice notice /> })}
+            <Notice notice=state.notice />
             <ErrorSummary faults=state.faults texts />
             <EmailField state=email texts autocomplete="username" value=form.email />
             <PasswordField

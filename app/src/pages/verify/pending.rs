@@ -1,8 +1,8 @@
 use leptos::{ev::SubmitEvent, prelude::*};
 
-use super::{CODE_NAME, check_code, correct, progress};
+use super::{ALREADY_VERIFIED, CODE_NAME, check_code, correct, progress};
 use crate::{
-    answer::Answer,
+    answer::{Answer, Refusal},
     components::{
         Button, CODE_TEXTS, CodeField, Countdown, FORM_TEXTS, FieldState, FormState, Next, Notice,
         hydrated,
@@ -83,12 +83,15 @@ pub fn PendingForms(form: VerifyView, texts: Texts) -> impl IntoView {
 
     claim.map(|claim| {
         let address = claim.email.clone();
-        let pending = Pending::new(claim, notice, texts);
+        let code_field = FieldState::new(CODE_NAME, fields.verification_code, move |text| {
+            check_code(text, texts)
+        });
+        let pending = Pending::new(claim, code_field, notice, texts);
         view! {
             <p class="lead">
                 {texts.get(key::VERIFY_LEAD)} " " <strong class="address">{address}</strong>
             </p>
-            <CodeForm pending error=fields.verification_code typed=code digits=code_digits />
+            <CodeForm pending typed=code digits=code_digits />
             <Facts pending />
             <ResendForm pending />
             <correct::CorrectForm pending error=fields.email typed=email />
@@ -100,6 +103,7 @@ pub fn PendingForms(form: VerifyView, texts: Texts) -> impl IntoView {
 #[derive(Clone, Copy)]
 pub(super) struct Pending {
     pub(super) claim: RwSignal<PendingClaim>,
+    code: FieldState,
     life: Countdown,
     cooldown: Countdown,
     pub(super) notice: RwSignal<Option<view::Notice>>,
@@ -107,7 +111,12 @@ pub(super) struct Pending {
 }
 
 impl Pending {
-    fn new(claim: PendingClaim, notice: Option<view::Notice>, texts: KeptTexts) -> Self {
+    fn new(
+        claim: PendingClaim,
+        code: FieldState,
+        notice: Option<view::Notice>,
+        texts: KeptTexts,
+    ) -> Self {
         let problem = move |text| view::Notice {
             tone: Tone::Problem,
             text: texts.get(text),
@@ -122,6 +131,7 @@ impl Pending {
             life: Countdown::new(claim.code_expires_in_ms),
             cooldown: Countdown::new(claim.resend_in_seconds.saturating_mul(1000)),
             claim: RwSignal::new(claim),
+            code,
             notice: RwSignal::new(notice),
             texts,
         };
@@ -224,17 +234,17 @@ fn Facts(pending: Pending) -> impl IntoView {
 #[component]
 fn CodeForm(
     pending: Pending,
-    error: Option<String>,
     /// As typed, where the form comes back.
     typed: String,
     digits: u8,
 ) -> impl IntoView {
-    let texts = pending.texts;
-    let code = FieldState::new(CODE_NAME, error, move |text| check_code(text, texts));
+    let Pending { code, texts, .. } = pending;
     let state = FormState::sharing(texts, pending.notice);
     let show = move |answer: Answer| {
-        if answer.refusal.is_none() {
-            return Next::Leave("/welcome");
+        match answer.refusal {
+            None => return Next::Leave("/welcome"),
+            Some(Refusal::AlreadyVerified) => return ALREADY_VERIFIED,
+            Some(_) => {}
         }
         let mut form = VerifyView {
             claim: Some(pending.claim.get_untracked()),
@@ -248,8 +258,8 @@ fn CodeForm(
             pending.claim.set(claim);
         }
         let next = match form.fields.verification_code {
-            Some(_) => Next::Correct(CODE_NAME),
-            None => Next::Stay,
+            Some(_) if code.is_as_sent() => Next::Replace(CODE_NAME),
+            _ => Next::Stay,
         };
         code.refuse(form.fields.verification_code);
         pending.notice.set(form.notice);
@@ -267,7 +277,7 @@ fn CodeForm(
     view! {
         <form class="form" method="post" action="/verify" novalidate on:submit=submit>
             <Meant pending />
-            {move || pending.notice.get().map(|notice| view! { <Notice notice /> })}
+            <Notice notice=pending.notice />
             <CodeField state=code texts digits value=typed busy=state.busy />
             <Button
                 label=Signal::derive(label)
@@ -298,13 +308,17 @@ fn ResendForm(pending: Pending) -> impl IntoView {
             return Next::Stay;
         }
         if let Some(claim) = answer.claim {
+            // Else the mail repeats the code, and a wrong one is as wrong as before.
+            if untrack(|| pending.is_stale()) {
+                pending.code.clear();
+            }
             pending.renew(claim);
         }
         pending.notice.set(Some(view::Notice {
             tone: Tone::Information,
             text: texts.get(key::VERIFY_RESENT),
         }));
-        Next::Correct(CODE_NAME)
+        Next::Replace(CODE_NAME)
     };
     let submit = move |event: SubmitEvent| {
         if is_cooling.get_untracked() {
