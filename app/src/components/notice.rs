@@ -1,6 +1,5 @@
-use js_sys::{Function, Object, Reflect};
 use leptos::{either::Either, prelude::*};
-use wasm_bindgen::{JsCast, JsValue};
+use web_sys::{ScrollIntoViewOptions, ScrollLogicalPosition};
 
 use crate::view::{self, Tone};
 
@@ -30,20 +29,14 @@ pub fn Notice(#[prop(into)] notice: Signal<Option<view::Notice>>) -> impl IntoVi
     }
 }
 
-/// Scrolls to the notice, if there is one out of sight, once it is drawn. The focus stays.
+/// Scrolls to the notice, if there is one out of sight, once it is drawn: as little as it takes, and at
+/// once, for nobody has asked for a ride. The focus stays.
 pub fn show_notice() {
     request_animation_frame(|| {
+        let options = ScrollIntoViewOptions::new();
+        options.set_block(ScrollLogicalPosition::Nearest);
         if let Ok(Some(notice)) = document().query_selector(".notice") {
-            _ = scroll_to(&notice);
+            notice.scroll_into_view_with_scroll_into_view_options(&options);
         }
     });
-}
-
-/// As little as it takes, and at once: nobody has asked for a ride.
-fn scroll_to(element: &JsValue) -> Result<(), JsValue> {
-    let options = Object::new();
-    Reflect::set(&options, &"block".into(), &"nearest".into())?;
-    let scroll: Function = Reflect::get(element, &"scrollIntoView".into())?.dyn_into()?;
-    scroll.call1(element, &options)?;
-    Ok(())
 }
