@@ -159,11 +159,10 @@ impl SecretKeys {
     /// address and password again is the same claim.
     #[must_use]
     pub fn claim_key(&self, canonical_address: &str, password_hash: &str) -> String {
-        let tag = mac(
+        tag(
             &self.claims,
             &[canonical_address.as_bytes(), &[0], password_hash.as_bytes()],
-        );
-        hex(&tag[..16])
+        )
     }
 
     /// What an address's ledger is called: the same for all `+tags` of one mailbox, and nothing by
@@ -177,11 +176,16 @@ impl SecretKeys {
             Some((mailbox, _)) if !mailbox.is_empty() => mailbox,
             _ => local_part,
         };
-        let tag = mac(
+        tag(
             &self.ledgers,
             &[mailbox.as_bytes(), b"@", domain.as_bytes()],
-        );
-        hex(&tag[..16])
+        )
+    }
+
+    /// What the sign-ins of an account (its address) or of a sign-up (its key) are counted under.
+    #[must_use]
+    pub fn sign_ins(&self, whose: &str) -> String {
+        tag(&self.ledgers, &[whose.as_bytes()])
     }
 
     /// What proves a link to have come from a mail of the claim with these parts.
@@ -192,11 +196,10 @@ impl SecretKeys {
     /// By which a code of the claim with this key is known again once it has been spent.
     #[must_use]
     pub fn spent_code(&self, claim_key: &str, code: &str) -> String {
-        let tag = mac(
+        tag(
             &self.spent_codes,
             &[claim_key.as_bytes(), &[0], code.as_bytes()],
-        );
-        hex(&tag[..16])
+        )
     }
 
     /// 32 bytes nobody can predict without the key, the same for the same parts.
@@ -222,6 +225,11 @@ fn mac(key: &[u8; 32], parts: &[&[u8]]) -> [u8; 32] {
         mac.update(part);
     }
     mac.finalize().into_bytes().into()
+}
+
+/// 128 bits of it, as text.
+fn tag(key: &[u8; 32], parts: &[&[u8]]) -> String {
+    hex(&mac(key, parts)[..16])
 }
 
 /// Lower-case hexadecimal digits.

@@ -77,7 +77,7 @@ impl Budgets {
         }
         vec![Budget {
             kind: BudgetKind::SignIns,
-            owner: self.keys.address_ledger(whose),
+            owner: self.keys.sign_ins(whose),
             count: SIGN_INS_PER_HOUR,
             period: Duration::hours(1),
             cost: 1,

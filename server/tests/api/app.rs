@@ -311,6 +311,14 @@ impl Answer {
         self.header(LOCATION.as_str())
     }
 
+    /// The session's cookie that comes with it.
+    #[track_caller]
+    pub fn session(&self) -> String {
+        let cookie = self.header("set-cookie");
+        assert!(cookie.starts_with("__Host-latchkey="), "{self:?}");
+        cookie.split(';').next().unwrap().to_owned()
+    }
+
     pub fn sets_cookie(&self) -> bool {
         self.headers.contains_key(SET_COOKIE)
     }

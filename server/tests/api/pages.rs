@@ -247,12 +247,7 @@ async fn a_double_click_is_welcomed_twice() {
     let mut app = App::start().await;
     let body = fields(&[("email", EMAIL), ("password", PASSWORD)]);
     let answer = app.submit("/register", &body).await;
-    let cookie = answer
-        .header("set-cookie")
-        .split(';')
-        .next()
-        .unwrap()
-        .to_owned();
+    let cookie = answer.session();
     let code = app.mailed_code(EMAIL).await;
     app.forget_cookies();
     // Both clicks carry the cookie that the first answer replaces.
@@ -276,12 +271,12 @@ async fn two_clicks_at_once_are_welcomed_both() {
     let mut app = App::start().await;
     let body = fields(&[("email", EMAIL), ("password", PASSWORD)]);
     let answer = app.submit("/register", &body).await;
-    let cookie = answer.header("set-cookie").split(';').next().unwrap();
+    let cookie = answer.session();
     let code = app.mailed_code(EMAIL).await;
     app.forget_cookies();
     let click = || {
         let form = app.form("/verify", fields(&[("verification_code", &code)]));
-        send(form.header(ACCEPT, "text/html").header("cookie", cookie))
+        send(form.header(ACCEPT, "text/html").header("cookie", &cookie))
     };
     let (first, second) = tokio::join!(click(), click());
     assert_eq!(first.location(), "/welcome", "{first:?}");
@@ -297,13 +292,13 @@ async fn a_session_whose_sign_up_is_verified_is_signed_in_by_that_code_alone() {
     .await;
     let body = fields(&[("email", EMAIL), ("password", PASSWORD)]);
     let answer = app.submit("/register", &body).await;
-    let cookie = answer.header("set-cookie").split(';').next().unwrap();
+    let cookie = answer.session();
     let code = app.mailed_code(EMAIL).await;
     app.verify(EMAIL, PASSWORD, &code).await.assert_is(200, "");
     let mut click = async |code: &str| {
         app.forget_cookies();
         let form = app.form("/verify", fields(&[("verification_code", code)]));
-        let form = form.header(ACCEPT, "text/html").header("cookie", cookie);
+        let form = form.header(ACCEPT, "text/html").header("cookie", &cookie);
         send(form.header("x-forwarded-for", "203.0.113.9")).await
     };
     assert_eq!(click(&code).await.location(), "/welcome");
@@ -320,8 +315,7 @@ async fn an_id_that_was_replaced_opens_nothing_without_the_code_and_not_for_long
     let mut app = App::start().await;
     let body = fields(&[("email", EMAIL), ("password", PASSWORD)]);
     let answer = app.submit("/register", &body).await;
-    let cookie = answer.header("set-cookie").split(';').next().unwrap();
-    let cookie = cookie.to_owned();
+    let cookie = answer.session();
     let code = app.mailed_code(EMAIL).await;
     app.submit("/verify", &fields(&[("verification_code", &code)]))
         .await;

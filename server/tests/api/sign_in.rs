@@ -26,12 +26,6 @@ async fn login(app: &App, email: &str, password: &str) -> Answer {
     .await
 }
 
-fn session(answer: &Answer) -> String {
-    let cookie = answer.header("set-cookie");
-    assert!(cookie.starts_with("__Host-latchkey="), "{answer:?}");
-    cookie.split(';').next().unwrap().to_owned()
-}
-
 async fn welcome_with(app: &mut App, cookie: &str) -> Answer {
     app.forget_cookies();
     let request = app
@@ -46,7 +40,7 @@ async fn a_program_signs_in_and_out() {
     let mut app = app().await;
     let answer = login(&app, "FOO@bar.com", PASSWORD).await;
     answer.assert_is(200, "");
-    let cookie = session(&answer);
+    let cookie = answer.session();
     let page = welcome_with(&mut app, &cookie).await;
     assert!(page.body.contains(EMAIL), "{page:?}");
 
@@ -65,7 +59,7 @@ async fn a_program_signs_in_and_out() {
 #[tokio::test]
 async fn an_account_that_is_deleted_and_made_anew_is_somebody_elses() {
     let mut app = app().await;
-    let cookie = session(&login(&app, EMAIL, PASSWORD).await);
+    let cookie = login(&app, EMAIL, PASSWORD).await.session();
     let sessions = SessionRecords::new(app.store());
     let (_, id) = cookie.split_once('=').unwrap();
     let mut record = sessions.load(&id.parse().unwrap()).await.unwrap().unwrap();
@@ -89,7 +83,15 @@ async fn nobody_fills_the_store_with_sessions() {
     })
     .await;
     app.code_for("pending@bar.com", PASSWORD).await;
-    for (email, status, error) in [(EMAIL, 200, ""), ("pending@bar.com", 409, "not_verified")] {
+    // A tag makes another account of it.
+    let tagged = "foo+tag@bar.com";
+    let code = app.code_for(tagged, PASSWORD).await;
+    app.verify(tagged, PASSWORD, &code).await.assert_is(200, "");
+    for (email, status, error) in [
+        (EMAIL, 200, ""),
+        (tagged, 200, ""),
+        ("pending@bar.com", 409, "not_verified"),
+    ] {
         let login = async || {
             let form = fields(&[("email", email), ("password", PASSWORD)]);
             let request = app.form("/login", form);
@@ -128,12 +130,12 @@ async fn a_browser_signs_in_and_out() {
 async fn who_signs_out_after_a_verification_leaves_no_session_behind() {
     let mut app = App::start().await;
     let form = fields(&[("email", EMAIL), ("password", PASSWORD)]);
-    let before = session(&app.submit("/register", &form).await);
+    let before = app.submit("/register", &form).await.session();
     let code = app.mailed_code(EMAIL).await;
     let verified = app
         .submit("/verify", &fields(&[("verification_code", &code)]))
         .await;
-    let after = session(&verified);
+    let after = verified.session();
     app.submit("/logout", "").await;
     for cookie in [before, after] {
         let page = welcome_with(&mut app, &cookie).await;

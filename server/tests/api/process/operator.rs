@@ -70,8 +70,7 @@ async fn cookie(server: &Server, email: &str) -> String {
         .header("content-type", "application/x-www-form-urlencoded");
     let answer = send(browser.body(fields(&[("email", email), ("password", PASSWORD)]))).await;
     answer.assert_is(200, "");
-    let cookie = answer.header("set-cookie");
-    cookie.split(';').next().unwrap().to_owned()
+    answer.session()
 }
 
 /// Whose account a browser with this cookie is told that it has.
