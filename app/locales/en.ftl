@@ -219,6 +219,7 @@ error-not-found = There is nothing at this address. Check it, or begin at the st
 error-method = This method is not allowed here: the Allow header names those that are.
 error-request-too-large = The request is too large: 64 KiB are allowed.
 error-bad-request = The request could not be understood.
+error-host = The request needs one Host header field.
 error-uri-too-long = The address of this request is too long: 8 KiB are allowed.
 error-headers-too-large = The header fields of this request are too large: 16 KiB are allowed.
 error-took-too-long = This took too long here. Please try again in a moment.

@@ -213,6 +213,7 @@ error-not-found = Il n’y a rien à cette adresse. Vérifiez-la, ou reprenez du
 error-method = Cette méthode n’est pas permise ici : l’en-tête Allow nomme celles qui le sont.
 error-request-too-large = La requête est trop volumineuse : 64 Kio sont permis.
 error-bad-request = La requête n’a pas pu être comprise.
+error-host = La requête doit avoir un seul en-tête Host.
 error-uri-too-long = L’adresse de cette requête est trop longue : 8 Kio sont permis.
 error-headers-too-large = Les en-têtes de cette requête sont trop volumineux : 16 Kio sont permis.
 error-took-too-long = Cela a pris trop de temps ici. Réessayez dans un instant.

@@ -209,6 +209,7 @@ pub async fn build_in(config: Config, world: World) -> anyhow::Result<Applicatio
         store: store.clone(),
         clock: clock.clone(),
         relay_health,
+        probed: Arc::default(),
         site: Arc::new(site(&config, mailbox.is_some())),
         code_digits: config.code.digits,
         expose_code: config.expose_code(),

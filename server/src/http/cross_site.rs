@@ -6,8 +6,9 @@
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
-use axum::http::HeaderMap;
 use axum::http::header::{HOST, ORIGIN};
+use axum::http::uri::Authority;
+use axum::http::{HeaderMap, Uri};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use latchkey_app::texts::key;
@@ -21,20 +22,26 @@ pub(super) async fn refuse(
     request: Request,
     next: Next,
 ) -> Response {
-    if request.method().is_safe() || is_own(request.headers(), &origin.text) {
+    if request.method().is_safe() || is_own(request.headers(), request.uri(), &origin.text) {
         return next.run(request).await;
     }
     Problem::new(Kind::CrossSite, key::ERROR_CROSS_SITE).into_response()
 }
 
-fn is_own(headers: &HeaderMap, public_origin: &str) -> bool {
+fn is_own(headers: &HeaderMap, uri: &Uri, public_origin: &str) -> bool {
     let text = |name| headers.get(name).map(|value| value.to_str().unwrap_or(""));
     match (text(SEC_FETCH_SITE), text(ORIGIN)) {
         // Typed, bookmarked, or this very origin. A sibling host ("same-site") may be anybody's.
         (Some(site), _) => matches!(site, "same-origin" | "none"),
+        // The public host by its own scheme only: whoever is on the way of plain HTTP could else
+        // speak for it. What else the server is reached by, as a developer does, is as safe as that.
         (None, Some(origin)) => {
-            let host = origin.split_once("://").map(|(_, host)| host);
-            origin == public_origin || (host.is_some() && host == text(HOST))
+            let host_of = |origin: &str| Some(origin.split_once("://")?.1.to_owned());
+            // HTTP/2 says it in the address.
+            let asked = uri.authority().map(Authority::as_str).or(text(HOST));
+            let host = host_of(origin);
+            origin == public_origin
+                || (host.is_some() && host.as_deref() == asked && host != host_of(public_origin))
         }
         (None, None) => true,
     }
@@ -46,6 +53,10 @@ mod tests {
     use axum::http::{HeaderName, HeaderValue};
 
     fn own(headers: &[(&'static str, &'static str)]) -> bool {
+        own_at("/register", headers)
+    }
+
+    fn own_at(uri: &'static str, headers: &[(&'static str, &'static str)]) -> bool {
         let headers = headers
             .iter()
             .map(|(name, value)| {
@@ -55,7 +66,7 @@ mod tests {
                 )
             })
             .collect();
-        is_own(&headers, "https://latchkey.example")
+        is_own(&headers, &Uri::from_static(uri), "https://latchkey.example")
     }
 
     #[test]
@@ -79,5 +90,12 @@ mod tests {
             ("host", "latchkey.example")
         ]));
         assert!(!own(&[("origin", "null"), ("host", "latchkey.example")]));
+        assert!(!own(&[
+            ("origin", "http://latchkey.example"),
+            ("host", "latchkey.example")
+        ]));
+        let at = "https://127.0.0.1:8443/register";
+        assert!(own_at(at, &[("origin", "https://127.0.0.1:8443")]));
+        assert!(!own_at(at, &[("origin", "https://127.0.0.1:8444")]));
     }
 }

@@ -1,11 +1,11 @@
 //! Whether the process is up, and whether it can do its work.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use chrono::Duration;
 use latchkey_app::texts::{Message, key};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -14,8 +14,26 @@ use super::answer::{Failure, Kind, Problem};
 use super::state::AppState;
 use crate::store::{Store, StoreError};
 
-/// A relay that is away for less than this is being restarted; nobody need be woken.
-const RELAY_AWAY: Duration = Duration::minutes(10);
+/// For how long a write that succeeded says that the store takes writes. Anybody may ask, and each
+/// write is synced to disk.
+const PROBE_HOLDS: Duration = Duration::from_secs(1);
+
+/// When the store last took a write that was made to see whether it does.
+#[derive(Default)]
+pub struct Probed(Mutex<Option<Instant>>);
+
+impl Probed {
+    async fn probe(&self, store: &Store, now: Instant) -> Result<(), StoreError> {
+        let probed_at = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let holds = probed_at.is_some_and(|at| now.duration_since(at) < PROBE_HOLDS);
+        if holds && store.loss().is_none() {
+            return Ok(());
+        }
+        store.probe().await?;
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(now);
+        Ok(())
+    }
+}
 
 /// A healthy answer.
 #[derive(Serialize, ToSchema)]
@@ -43,23 +61,20 @@ pub async fn alive() -> Json<Health> {
             headers(("Retry-After" = u64, description = "Seconds"))),
     ))]
 pub async fn ready(State(store): State<Arc<Store>>, State(state): State<AppState>) -> Response {
-    let now = state.clock.now();
-    let failing_for = state
-        .relay_health
-        .failing_since(now)
-        .map_or(Duration::zero(), |since| now - since);
-    let reason = match store.probe().await {
-        Ok(()) if failing_for > RELAY_AWAY => key::ERROR_RELAY_AWAY.with(
-            "minutes",
-            u64::try_from(failing_for.num_minutes()).unwrap_or(0),
-        ),
-        Ok(()) => {
-            return Json(Health {
-                status: "success",
-                message: "Ready.",
-            })
-            .into_response();
-        }
+    let reason = match state.probed.probe(&store, Instant::now()).await {
+        Ok(()) => match state.relay_health.away_for(state.clock.now()) {
+            Some(away) => {
+                let minutes = u64::try_from(away.num_minutes()).unwrap_or(0);
+                key::ERROR_RELAY_AWAY.with("minutes", minutes)
+            }
+            None => {
+                return Json(Health {
+                    status: "success",
+                    message: "Ready.",
+                })
+                .into_response();
+            }
+        },
         Err(error) => {
             tracing::error!(%error, "the store does not take writes");
             match (store.loss(), error) {
@@ -72,6 +87,31 @@ pub async fn ready(State(store): State<Arc<Store>>, State(state): State<AppState
         }
     };
     Problem::new(Kind::Unavailable, reason)
-        .until(std::time::Duration::from_secs(10))
+        .until(Duration::from_secs(10))
         .into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::SystemClock;
+    use crate::config::DatabaseConfig;
+
+    #[tokio::test]
+    async fn a_store_is_written_to_once_a_second_whoever_asks() {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = Arc::new(SystemClock);
+        let store = Store::open(&DatabaseConfig::default(), folder.path(), clock).await;
+        let store = store.unwrap();
+        let (probed, start) = (Probed::default(), Instant::now());
+        probed.probe(&store, start).await.unwrap();
+        // Takes no writes any more.
+        store.close().await.unwrap();
+        let asked = probed.probe(&store, start + PROBE_HOLDS / 2).await;
+        asked.unwrap();
+        let asked = probed.probe(&store, start + PROBE_HOLDS).await;
+        assert!(asked.is_err());
+        let asked = probed.probe(&store, start + PROBE_HOLDS / 2).await;
+        asked.unwrap();
+    }
 }

@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use axum::extract::{Request, State};
+use axum::http::Version;
+use axum::http::header::HOST;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use latchkey_app::texts::key;
@@ -57,6 +59,11 @@ impl Default for TimeLimits {
 
 /// Refuses a head that no browser sends.
 pub(super) async fn check_head(request: Request, next: Next) -> Response {
+    // RFC 9112 §3.2. hyper lets both pass, and proxies may differ in which of two they follow.
+    let hosts = request.headers().get_all(HOST).iter().count();
+    if hosts > 1 || (hosts == 0 && request.version() == Version::HTTP_11) {
+        return Problem::new(Kind::BadRequest, key::ERROR_HOST).into_response();
+    }
     let uri = request.uri().path_and_query();
     if uri.is_some_and(|uri| uri.as_str().len() > MAX_URI) {
         return Problem::new(Kind::UriTooLong, key::ERROR_URI_TOO_LONG).into_response();

@@ -12,6 +12,7 @@ use url::Url;
 
 use super::client_address::TrustedProxies;
 use super::drawing::Drawings;
+use super::health::Probed;
 use super::limits::TimeLimits;
 use crate::clock::SharedClock;
 use crate::mail::RelayHealth;
@@ -31,6 +32,7 @@ pub struct Shared {
     pub store: Arc<Store>,
     pub clock: SharedClock,
     pub relay_health: Arc<RelayHealth>,
+    pub probed: Arc<Probed>,
     /// What every page knows of the service.
     pub site: Arc<Site>,
     /// `code.digits`, for the hint beside the field.

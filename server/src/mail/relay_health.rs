@@ -11,6 +11,9 @@ use crate::entropy::jitter;
 /// Mail that waits is tried more often than this: where nothing failed for longer, nothing waits.
 const FRESH: TimeDelta = TimeDelta::minutes(8);
 
+/// A relay that is away for less than this is being restarted; nobody need be woken.
+const AWAY: TimeDelta = TimeDelta::minutes(10);
+
 /// How long a failing relay is left alone: at first, doubling, and at most.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
@@ -33,6 +36,8 @@ struct Seen {
 struct Failing {
     since: DateTime<Utc>,
     last: DateTime<Utc>,
+    /// Whether the log has said that it is away.
+    is_told: bool,
     pause: Duration,
     until: DateTime<Utc>,
 }
@@ -48,13 +53,14 @@ impl Default for RelayHealth {
 }
 
 impl RelayHealth {
-    /// Since when nothing has come of talking to the relay; `None` when it works, or when nobody
-    /// has talked to it for so long that nothing can be said.
+    /// For how long nothing has come of talking to the relay, once somebody should be told;
+    /// `None` also when nobody has talked to it for so long that nothing can be said.
     #[must_use]
-    pub fn failing_since(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+    pub fn away_for(&self, now: DateTime<Utc>) -> Option<TimeDelta> {
         let seen = self.seen();
         let failing = seen.failing.as_ref()?;
-        (now - failing.last < FRESH).then_some(failing.since)
+        let away = now - failing.since;
+        (now - failing.last < FRESH && away > AWAY).then_some(away)
     }
 
     /// How many deliveries may begin now, beside those that are `under_way`.
@@ -79,7 +85,9 @@ impl RelayHealth {
     /// It answered, though not as one would wish.
     pub(super) fn answered(&self) {
         let mut seen = self.seen();
-        seen.failing = None;
+        if seen.failing.take().is_some_and(|failing| failing.is_told) {
+            tracing::info!("the relay answers again");
+        }
         seen.window = (seen.window + 1).min(MAX_CONNECTIONS);
     }
 
@@ -87,22 +95,33 @@ impl RelayHealth {
     pub(super) fn failed(&self, began: DateTime<Utc>, now: DateTime<Utc>) {
         let mut seen = self.seen();
         seen.window = (seen.window / 2).max(1);
-        let (since, pause) = match &mut seen.failing {
+        let mut failing = match seen.failing.take() {
             // Begun together with those that have failed already: no news.
-            Some(failing) if began <= failing.last => {
+            Some(mut failing) if began <= failing.last => {
                 failing.last = now;
+                seen.failing = Some(failing);
                 return;
             }
-            Some(failing) => (failing.since, (failing.pause * 2).min(LONGEST_PAUSE)),
-            None => (now, FIRST_PAUSE),
+            Some(failing) if now - failing.last < FRESH => Failing {
+                last: now,
+                pause: (failing.pause * 2).min(LONGEST_PAUSE),
+                ..failing
+            },
+            _ => Failing {
+                since: now,
+                last: now,
+                pause: FIRST_PAUSE,
+                until: now,
+                is_told: false,
+            },
         };
-        let wait = TimeDelta::from_std(pause.mul_f64(jitter(0.25))).unwrap_or_default();
-        seen.failing = Some(Failing {
-            since,
-            last: now,
-            pause,
-            until: now + wait,
-        });
+        let wait = failing.pause.mul_f64(jitter(0.25));
+        failing.until = now + TimeDelta::from_std(wait).unwrap_or_default();
+        let minutes = (now - failing.since).num_minutes();
+        if now - failing.since > AWAY && !std::mem::replace(&mut failing.is_told, true) {
+            tracing::error!(minutes, "the relay takes no mail; /readyz says so");
+        }
+        seen.failing = Some(failing);
     }
 
     /// No code panics while it holds the lock, so a poisoned one is still in order.
@@ -127,14 +146,21 @@ mod tests {
     fn a_failure_that_nobody_repeats_is_forgotten() {
         let health = RelayHealth::default();
         let after = |minutes| start() + TimeDelta::minutes(minutes);
-        assert_eq!(health.failing_since(start()), None);
-        health.failed(start(), start());
-        health.failed(after(5), after(5));
-        assert_eq!(health.failing_since(after(11)), Some(start()));
-        assert_eq!(health.failing_since(after(14)), None);
-        health.failed(after(15), after(15));
+        let fails = |minutes| health.failed(after(minutes), after(minutes));
+        assert_eq!(health.away_for(start()), None);
+        fails(0);
+        fails(5);
+        assert_eq!(health.away_for(after(10)), None);
+        assert_eq!(health.away_for(after(11)), Some(TimeDelta::minutes(11)));
+        assert_eq!(health.away_for(after(14)), None);
+        // The first of a new time: whether it lasts is to be seen.
+        fails(15);
+        assert_eq!(health.away_for(after(15)), None);
+        fails(20);
+        fails(26);
+        assert_eq!(health.away_for(after(26)), Some(TimeDelta::minutes(11)));
         health.answered();
-        assert_eq!(health.failing_since(after(15)), None);
+        assert_eq!(health.away_for(after(26)), None);
     }
 
     #[test]

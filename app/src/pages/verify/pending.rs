@@ -221,9 +221,12 @@ fn Facts(pending: Pending) -> impl IntoView {
                 {texts.get(key::VERIFY_REFERENCE_MEANS)}
             </dd>
             <dt>{texts.get(key::VERIFY_TIME_LEFT)}</dt>
-            <dd class="facts__clock">{time_left}</dd>
+            // A browser that translates puts texts of its own into the page, which no signal reaches.
+            <dd class="facts__clock" translate="no">
+                {time_left}
+            </dd>
             <dt>{texts.get(key::VERIFY_ATTEMPTS)}</dt>
-            <dd>{move || claim.read().attempts_left}</dd>
+            <dd translate="no">{move || claim.read().attempts_left}</dd>
         </dl>
         <p class="unseen" aria-live="polite">
             {move || told.get()}

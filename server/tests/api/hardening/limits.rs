@@ -35,6 +35,23 @@ async fn a_head_is_at_most_8_kib_of_address_and_16_kib_of_fields() {
 }
 
 #[tokio::test]
+async fn http_1_1_names_one_host() {
+    let app = plain(|_| {}).await;
+    for (version, hosts, status) in [
+        ("1.1", "", 400),
+        ("1.1", "Host: localhost\r\nHost: evil.example\r\n", 400),
+        ("1.1", "Host: localhost\r\n", 200),
+        ("1.0", "", 200),
+    ] {
+        let head = format!("GET /healthz HTTP/{version}\r\n{hosts}Connection: close\r\n\r\n");
+        let answer = ask(app.http, &head).await;
+        let error = if status == 400 { "bad_request" } else { "" };
+        answer.assert_is(status, error);
+        assert_protected(&answer);
+    }
+}
+
+#[tokio::test]
 async fn a_form_that_does_not_arrive_is_given_up() {
     let app = plain(|limits| limits.body = SHORT).await;
     let mut connection = connect(app.http).await;
