@@ -33,18 +33,26 @@ fn is_own(headers: &HeaderMap, uri: &Uri, public_origin: &str) -> bool {
     match (text(SEC_FETCH_SITE), text(ORIGIN)) {
         // Typed, bookmarked, or this very origin. A sibling host ("same-site") may be anybody's.
         (Some(site), _) => matches!(site, "same-origin" | "none"),
-        // The public host by its own scheme only: whoever is on the way of plain HTTP could else
-        // speak for it. What else the server is reached by, as a developer does, is as safe as that.
         (None, Some(origin)) => {
-            let host_of = |origin: &str| Some(origin.split_once("://")?.1.to_owned());
-            // HTTP/2 says it in the address.
-            let asked = uri.authority().map(Authority::as_str).or(text(HOST));
-            let host = host_of(origin);
-            origin == public_origin
-                || (host.is_some() && host.as_deref() == asked && host != host_of(public_origin))
+            origin == public_origin || is_asked_by_itself(origin, headers, uri, public_origin)
         }
         (None, None) => true,
     }
+}
+
+/// Whether a page of the host that was asked asks, as where a developer reaches the server in
+/// another way than by its public address. A name that is the public one, on whatever port, counts
+/// by the public scheme only: cookies follow the name, and whoever is on the way of plain HTTP can
+/// speak for it.
+fn is_asked_by_itself(origin: &str, headers: &HeaderMap, uri: &Uri, public_origin: &str) -> bool {
+    let (Ok(from), Ok(public)) = (origin.parse::<Uri>(), public_origin.parse::<Uri>()) else {
+        return false;
+    };
+    // HTTP/2 says it in the address.
+    let asked = uri.authority().map(Authority::as_str);
+    let asked = asked.or_else(|| headers.get(HOST)?.to_str().ok());
+    let is_of_host = from.scheme().is_some() && from.authority().map(Authority::as_str) == asked;
+    is_of_host && (from.host() != public.host() || from.scheme() == public.scheme())
 }
 
 #[cfg(test)]
@@ -90,9 +98,14 @@ mod tests {
             ("host", "latchkey.example")
         ]));
         assert!(!own(&[("origin", "null"), ("host", "latchkey.example")]));
-        assert!(!own(&[
-            ("origin", "http://latchkey.example"),
-            ("host", "latchkey.example")
+        for from in ["", ":443", ":8443"].map(|port| format!("latchkey.example{port}")) {
+            let from: &'static str = from.leak();
+            let origin: &'static str = format!("http://{from}").leak();
+            assert!(!own(&[("origin", origin), ("host", from)]), "{from}");
+        }
+        assert!(own(&[
+            ("origin", "https://latchkey.example:8443"),
+            ("host", "latchkey.example:8443")
         ]));
         let at = "https://127.0.0.1:8443/register";
         assert!(own_at(at, &[("origin", "https://127.0.0.1:8443")]));

@@ -1,6 +1,6 @@
 //! Whether the process is up, and whether it can do its work.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::Json;
@@ -8,30 +8,60 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use latchkey_app::texts::{Message, key};
 use serde::Serialize;
+use tokio::sync::Mutex;
 use utoipa::ToSchema;
 
 use super::answer::{Failure, Kind, Problem};
 use super::state::AppState;
 use crate::store::{Store, StoreError};
 
-/// For how long a write that succeeded says that the store takes writes. Anybody may ask, and each
-/// write is synced to disk.
-const PROBE_HOLDS: Duration = Duration::from_secs(1);
+/// What became of the last write that was made to see whether the store takes any. Anybody may
+/// ask, and each write is synced to disk.
+pub struct Probed {
+    last: Arc<Mutex<Option<Outcome>>>,
+    /// For how long that is the answer.
+    holds: Duration,
+}
 
-/// When the store last took a write that was made to see whether it does.
-#[derive(Default)]
-pub struct Probed(Mutex<Option<Instant>>);
+struct Outcome {
+    at: Instant,
+    of: Result<(), StoreError>,
+}
+
+impl Default for Probed {
+    fn default() -> Self {
+        Self {
+            last: Arc::default(),
+            holds: Duration::from_secs(1),
+        }
+    }
+}
 
 impl Probed {
-    async fn probe(&self, store: &Store, now: Instant) -> Result<(), StoreError> {
-        let probed_at = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let holds = probed_at.is_some_and(|at| now.duration_since(at) < PROBE_HOLDS);
-        if holds && store.loss().is_none() {
-            return Ok(());
+    async fn probe(&self, store: &Arc<Store>) -> Result<(), StoreError> {
+        // Whoever asks meanwhile waits, and has the same answer.
+        let mut last = self.last.clone().lock_owned().await;
+        let is_lost = store.loss().is_some();
+        if let Some(Outcome { at, of }) = &*last
+            && at.elapsed() < self.holds
+            && !(of.is_ok() && is_lost)
+        {
+            return of.clone();
         }
-        store.probe().await?;
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(now);
-        Ok(())
+        let store = store.clone();
+        // The write goes on when whoever asked has gone, and so does this.
+        let probing = tokio::spawn(async move {
+            let of = store.probe().await;
+            if let Err(error) = &of {
+                tracing::error!(%error, "the store does not take writes");
+            }
+            let at = Instant::now();
+            *last = Some(Outcome { at, of: of.clone() });
+            of
+        });
+        probing
+            .await
+            .unwrap_or_else(|_| Err(StoreError::Failed("the probe broke off".to_owned())))
     }
 }
 
@@ -61,7 +91,7 @@ pub async fn alive() -> Json<Health> {
             headers(("Retry-After" = u64, description = "Seconds"))),
     ))]
 pub async fn ready(State(store): State<Arc<Store>>, State(state): State<AppState>) -> Response {
-    let reason = match state.probed.probe(&store, Instant::now()).await {
+    let reason = match state.probed.probe(&store).await {
         Ok(()) => match state.relay_health.away_for(state.clock.now()) {
             Some(away) => {
                 let minutes = u64::try_from(away.num_minutes()).unwrap_or(0);
@@ -75,16 +105,13 @@ pub async fn ready(State(store): State<Arc<Store>>, State(state): State<AppState
                 .into_response();
             }
         },
-        Err(error) => {
-            tracing::error!(%error, "the store does not take writes");
-            match (store.loss(), error) {
-                (Some(reason), _) => key::ERROR_STORE_LOST.with("reason", reason),
-                (None, StoreError::Unreachable(reason)) => {
-                    key::ERROR_STORE_UNREACHABLE.with("reason", reason)
-                }
-                (None, _) => Message::from(key::ERROR_STORE_AWAY),
+        Err(error) => match (store.loss(), error) {
+            (Some(reason), _) => key::ERROR_STORE_LOST.with("reason", reason),
+            (None, StoreError::Unreachable(reason)) => {
+                key::ERROR_STORE_UNREACHABLE.with("reason", reason)
             }
-        }
+            (None, _) => Message::from(key::ERROR_STORE_AWAY),
+        },
     };
     Problem::new(Kind::Unavailable, reason)
         .until(Duration::from_secs(10))
@@ -93,25 +120,47 @@ pub async fn ready(State(store): State<Arc<Store>>, State(state): State<AppState
 
 #[cfg(test)]
 mod tests {
+    use std::task::Poll;
+
     use super::*;
     use crate::clock::SystemClock;
     use crate::config::DatabaseConfig;
 
-    #[tokio::test]
-    async fn a_store_is_written_to_once_a_second_whoever_asks() {
-        let folder = tempfile::tempdir().unwrap();
+    async fn store(folder: &std::path::Path) -> Arc<Store> {
         let clock = Arc::new(SystemClock);
-        let store = Store::open(&DatabaseConfig::default(), folder.path(), clock).await;
-        let store = store.unwrap();
-        let (probed, start) = (Probed::default(), Instant::now());
-        probed.probe(&store, start).await.unwrap();
+        let store = Store::open(&DatabaseConfig::default(), folder, clock).await;
+        Arc::new(store.unwrap())
+    }
+
+    fn holding(seconds: u64) -> Probed {
+        Probed {
+            last: Arc::default(),
+            holds: Duration::from_secs(seconds),
+        }
+    }
+
+    #[tokio::test]
+    async fn what_a_write_came_to_is_the_answer_for_as_long_as_it_holds() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = store(folder.path()).await;
+        let (long, short) = (holding(3600), holding(0));
+        long.probe(&store).await.unwrap();
+        short.probe(&store).await.unwrap();
         // Takes no writes any more.
         store.close().await.unwrap();
-        let asked = probed.probe(&store, start + PROBE_HOLDS / 2).await;
-        asked.unwrap();
-        let asked = probed.probe(&store, start + PROBE_HOLDS).await;
-        assert!(asked.is_err());
-        let asked = probed.probe(&store, start + PROBE_HOLDS / 2).await;
-        asked.unwrap();
+        long.probe(&store).await.unwrap();
+        assert!(short.probe(&store).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn a_write_counts_also_when_whoever_asked_has_gone() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = store(folder.path()).await;
+        let probed = holding(3600);
+        let mut asked = Box::pin(probed.probe(&store));
+        let begun = std::future::poll_fn(|context| Poll::Ready(asked.as_mut().poll(context)));
+        assert!(begun.await.is_pending());
+        drop(asked);
+        assert!(probed.last.lock().await.is_some());
     }
 }

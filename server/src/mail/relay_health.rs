@@ -17,6 +17,7 @@ const AWAY: TimeDelta = TimeDelta::minutes(10);
 /// How long a failing relay is left alone: at first, doubling, and at most.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+const JITTER: f64 = 0.25;
 
 /// Whether the relay takes mail at all: a single address that it puts off says nothing.
 ///
@@ -42,6 +43,21 @@ struct Failing {
     until: DateTime<Utc>,
 }
 
+impl Failing {
+    /// What [`RelayHealth::away_for`] says; told to the log as well, once.
+    fn away_for(&mut self, now: DateTime<Utc>) -> Option<TimeDelta> {
+        let away = now - self.since;
+        if now - self.last >= FRESH || away <= AWAY {
+            return None;
+        }
+        if !std::mem::replace(&mut self.is_told, true) {
+            let minutes = away.num_minutes();
+            tracing::error!(minutes, "the relay takes no mail; /readyz says so");
+        }
+        Some(away)
+    }
+}
+
 impl Default for RelayHealth {
     fn default() -> Self {
         Self(Mutex::new(Seen {
@@ -57,17 +73,20 @@ impl RelayHealth {
     /// `None` also when nobody has talked to it for so long that nothing can be said.
     #[must_use]
     pub fn away_for(&self, now: DateTime<Utc>) -> Option<TimeDelta> {
-        let seen = self.seen();
-        let failing = seen.failing.as_ref()?;
-        let away = now - failing.since;
-        (now - failing.last < FRESH && away > AWAY).then_some(away)
+        self.seen().failing.as_mut()?.away_for(now)
     }
 
     /// How many deliveries may begin now, beside those that are `under_way`.
     pub(super) fn room(&self, now: DateTime<Utc>, under_way: usize) -> usize {
         let seen = self.seen();
+        // Longer than the longest pause it can be only by a clock that was put back.
+        let is_pause = |wait: TimeDelta| {
+            let longest = LONGEST_PAUSE.mul_f64(1.0 + JITTER);
+            wait.to_std()
+                .is_ok_and(|wait| !wait.is_zero() && wait <= longest)
+        };
         match &seen.failing {
-            Some(failing) if now < failing.until => 0,
+            Some(failing) if is_pause(failing.until - now) => 0,
             _ => seen.window.saturating_sub(under_way),
         }
     }
@@ -95,32 +114,32 @@ impl RelayHealth {
     pub(super) fn failed(&self, began: DateTime<Utc>, now: DateTime<Utc>) {
         let mut seen = self.seen();
         seen.window = (seen.window / 2).max(1);
-        let mut failing = match seen.failing.take() {
-            // Begun together with those that have failed already: no news.
-            Some(mut failing) if began <= failing.last => {
-                failing.last = now;
-                seen.failing = Some(failing);
-                return;
+        let (mut failing, is_news) = match seen.failing.take() {
+            // What began together with those that have failed already is no news.
+            Some(failing) if now - failing.last < FRESH => {
+                let is_news = began > failing.last;
+                (failing, is_news)
             }
-            Some(failing) if now - failing.last < FRESH => Failing {
-                last: now,
-                pause: (failing.pause * 2).min(LONGEST_PAUSE),
-                ..failing
-            },
-            _ => Failing {
-                since: now,
-                last: now,
-                pause: FIRST_PAUSE,
-                until: now,
-                is_told: false,
-            },
+            before => {
+                let failing = Failing {
+                    since: now,
+                    last: now,
+                    is_told: before.is_some_and(|failing| failing.is_told),
+                    pause: Duration::ZERO,
+                    until: now,
+                };
+                (failing, true)
+            }
         };
-        let wait = failing.pause.mul_f64(jitter(0.25));
-        failing.until = now + TimeDelta::from_std(wait).unwrap_or_default();
-        let minutes = (now - failing.since).num_minutes();
-        if now - failing.since > AWAY && !std::mem::replace(&mut failing.is_told, true) {
-            tracing::error!(minutes, "the relay takes no mail; /readyz says so");
+        // Earlier than now, also where the clock was put back.
+        failing.since = failing.since.min(now);
+        failing.last = now;
+        if is_news {
+            failing.pause = (failing.pause * 2).clamp(FIRST_PAUSE, LONGEST_PAUSE);
+            let wait = failing.pause.mul_f64(jitter(JITTER));
+            failing.until = now + TimeDelta::from_std(wait).unwrap_or_default();
         }
+        failing.away_for(now);
         seen.failing = Some(failing);
     }
 
@@ -179,6 +198,20 @@ mod tests {
         }
         assert_eq!(health.room(seconds(9_900 + 7), 0), 0);
         assert_eq!(health.room(seconds(9_900 + 13), 0), 1);
+    }
+
+    #[test]
+    fn a_clock_that_was_put_back_keeps_no_mail() {
+        let health = RelayHealth::default();
+        health.failed(seconds(3600), seconds(3600));
+        assert_eq!(health.room(seconds(3600), 0), 0);
+        assert_ne!(health.room(seconds(0), 0), 0);
+        health.failed(seconds(0), seconds(0));
+        for minutes in [5, 10] {
+            health.failed(seconds(60 * minutes), seconds(60 * minutes));
+        }
+        let away = health.away_for(seconds(11 * 60));
+        assert_eq!(away, Some(TimeDelta::minutes(11)));
     }
 
     #[test]
