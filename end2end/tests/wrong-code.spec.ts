@@ -165,7 +165,7 @@ async function isSelected(field: Locator): Promise<void> {
     .toEqual([true, true]);
 }
 
-// As Chromium's and Google's translators do: each text becomes an element of theirs.
+/** As a browser's translator does: each text becomes an element of its own. */
 function translate(): void {
   const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
   const texts: Text[] = [];

@@ -159,7 +159,7 @@ impl Visit for Message {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use std::sync::{Arc, Mutex};
 
     use super::*;
@@ -178,7 +178,8 @@ mod tests {
         }
     }
 
-    fn log(format: LogFormat, level: &str, events: impl FnOnce()) -> String {
+    /// What is logged of these events.
+    pub(crate) fn log(format: LogFormat, level: &str, events: impl FnOnce()) -> String {
         let written = Written::default();
         let writer = written.clone();
         let filter = filter(level).unwrap();

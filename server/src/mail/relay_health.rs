@@ -152,6 +152,8 @@ impl RelayHealth {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::LogFormat;
+    use crate::telemetry::tests::log;
 
     fn start() -> DateTime<Utc> {
         DateTime::from_timestamp(1_800_000_000, 0).unwrap()
@@ -198,6 +200,33 @@ mod tests {
         }
         assert_eq!(health.room(seconds(9_900 + 7), 0), 0);
         assert_eq!(health.room(seconds(9_900 + 13), 0), 1);
+    }
+
+    #[test]
+    fn the_log_tells_of_an_outage_once_and_of_its_end() {
+        let health = RelayHealth::default();
+        let minute = |minutes| start() + TimeDelta::minutes(minutes);
+        let told = |events: &dyn Fn()| log(LogFormat::Text, "info", events);
+        let fails = |minutes| health.failed(minute(minutes), minute(minutes));
+        assert_eq!(told(&|| [0, 5, 10].into_iter().for_each(fails)), "");
+        let away = told(&|| {
+            assert!(health.away_for(minute(11)).is_some());
+            [12, 15].into_iter().for_each(fails);
+        });
+        assert_eq!(away.matches("the relay takes no mail").count(), 1);
+        assert_eq!(away.lines().count(), 1);
+        // After a quiet while nobody has said yet that it is over.
+        let over = told(&|| {
+            [30, 36, 42].into_iter().for_each(fails);
+            health.answered();
+        });
+        assert!(over.contains("the relay answers again"), "{over}");
+        assert_eq!(over.lines().count(), 1);
+        let short = told(&|| {
+            fails(50);
+            health.answered();
+        });
+        assert_eq!(short, "");
     }
 
     #[test]
