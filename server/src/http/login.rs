@@ -118,7 +118,7 @@ async fn attempt(
                 }),
                 ..Remembered::default()
             };
-            remembered.keep(session, None).await
+            remembered.keep(session, state.clock.now()).await
         }
         LoginOutcome::NotVerified(claim) => {
             let remembered = Remembered {
@@ -128,7 +128,7 @@ async fn attempt(
                 }),
                 ..Remembered::default()
             };
-            remembered.keep(session, None).await?;
+            remembered.keep(session, state.clock.now()).await?;
             Err(Problem::new(Kind::NotVerified, key::ERROR_NOT_VERIFIED))
         }
         LoginOutcome::Limited(limited) => Err(Problem::limited(limited, state.clock.now())),

@@ -136,7 +136,7 @@ async fn attempt(
                     lingers_until: None,
                     ..Remembered::of(session).await?
                 };
-                remembered.keep(session, None).await?;
+                remembered.keep(session, state.clock.now()).await?;
             }
             Ok(match code.filter(|_| state.expose_code) {
                 Some(code) => Success {

@@ -76,12 +76,14 @@ impl Remembered {
     }
 
     /// Remembers this, under a new id where rights change: an id that somebody planted or saw
-    /// before gains nothing (OWASP ASVS 5.0 7.2.4). The former one is nobody's any more, or
-    /// lingers.
+    /// before gains nothing (OWASP ASVS 5.0 7.2.4). The former one lingers.
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn keep(&self, session: &Session, lingering: Option<Record>) -> Result<(), Problem> {
+    pub async fn keep(&self, session: &Session, now: DateTime<Utc>) -> Result<(), Problem> {
+        // An id that the store does not know is none from here on.
+        let former = Self::of(session).await?;
+        let lingering = session.id().and_then(|id| former.lingering(id, now));
         replace_session(session, lingering).await.map_err(failed)?;
         session.insert(KEY, self).await.map_err(failed)
     }
@@ -109,9 +111,10 @@ const LINGER: TimeDelta = TimeDelta::seconds(30);
 impl Remembered {
     /// A double click, or a second tab, asks with the id that the first answer is just replacing. It
     /// must find what it knew, or the browser would be told that it has no sign-up and to forget the
-    /// new id. Nothing is gained by it: the old id proves no more than it did before, and no account,
-    /// so that nobody stays signed in by it who signs out; and asking again prolongs nothing.
-    pub fn lingering(self, id: session::Id, now: DateTime<Utc>) -> Option<Record> {
+    /// new id: tower-sessions has every cookie removed that opens nothing. Nothing is gained by it:
+    /// the old id proves no more than it did before, and no account, so that nobody stays signed in
+    /// by it who signs out; and asking again prolongs nothing.
+    fn lingering(self, id: session::Id, now: DateTime<Utc>) -> Option<Record> {
         let until = self.lingers_until.unwrap_or(now + LINGER);
         let remembered = Self {
             claim: self.claim,

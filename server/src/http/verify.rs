@@ -187,12 +187,8 @@ pub(super) async fn admit(
 }
 
 async fn welcome(state: &AppState, session: &Session, address: String) -> Result<(), Problem> {
-    let now = state.clock.now();
     let account = state.store.account(&address).await;
     let account = account.map_err(RegistrationError::from)?;
-    // An id that the store does not know is none from here on.
-    let old = Remembered::of(session).await?;
-    let lingering = session.id().and_then(|id| old.lingering(id, now));
     let remembered = Remembered {
         account: account.map(|account| Owner {
             address,
@@ -200,7 +196,7 @@ async fn welcome(state: &AppState, session: &Session, address: String) -> Result
         }),
         ..Remembered::default()
     };
-    remembered.keep(session, lingering).await
+    remembered.keep(session, state.clock.now()).await
 }
 
 /// Without `Authorization` a page's form or its session must say who it is.

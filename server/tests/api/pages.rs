@@ -342,6 +342,42 @@ async fn an_id_that_was_replaced_opens_nothing_without_the_code_and_not_for_long
     assert_ne!(late.location(), "/welcome", "{late:?}");
 }
 
+/// Its answer can come after the one that brings the browser its new id.
+#[tokio::test]
+async fn a_tab_that_asks_with_a_former_id_does_not_make_the_browser_forget_the_new_one() {
+    let mut app = App::start().await;
+    let code = app.code_for(EMAIL, PASSWORD).await;
+    app.verify(EMAIL, PASSWORD, &code).await.assert_is(200, "");
+    app.code_for("pending@bar.com", PASSWORD).await;
+    for (i, (path, email, status)) in [
+        ("/register", "second@bar.com", 200),
+        ("/login", "pending@bar.com", 409),
+        ("/login", EMAIL, 200),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let first = format!("first{i}@bar.com");
+        app.forget_cookies();
+        let mut cookies = Vec::new();
+        for (path, email, status) in [("/register", first.as_str(), 200), (path, email, status)] {
+            let answer = app
+                .fetch(path, &fields(&[("email", email), ("password", PASSWORD)]))
+                .await;
+            assert_eq!(answer.status, status, "{path}, {email}: {answer:?}");
+            if path == "/register" {
+                app.mailed_code(email).await;
+            }
+            cookies.push(answer.session());
+        }
+        app.forget_cookies();
+        let request = app.request(Method::GET, "/claim");
+        let looks = send(request.header("cookie", &cookies[0])).await;
+        assert!(!looks.sets_cookie(), "{path}, {email}: {looks:?}");
+        assert_ne!(cookies[0], cookies[1]);
+    }
+}
+
 #[tokio::test]
 async fn who_has_an_account_by_now_is_led_to_it() {
     let app = App::start().await;
