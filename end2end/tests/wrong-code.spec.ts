@@ -138,20 +138,6 @@ test('spaces and dashes in a code are forgiven', { tag: '@without-javascript' },
   await visitor.seesWelcome();
 });
 
-test('a translated page goes on counting', { tag: '@with-javascript' }, async ({ browserLog, page, visitor }) => {
-  browserLog.allowStatus(403);
-  await visitor.register();
-  const code = await visitor.readCode();
-  const left = visitor.fact('TIME LEFT');
-  await page.evaluate(translate);
-  const then = await left.textContent();
-  await expect(left).not.toHaveText(then ?? '');
-  await visitor.code.fill(wrongCode(code));
-  await expect(visitor.fact('ATTEMPTS LEFT')).toHaveText('2');
-  await page.keyboard.type(code);
-  await visitor.seesWelcome();
-});
-
 /** It has the focus, and the next key takes the place of all that stands there. */
 async function isSelected(field: Locator): Promise<void> {
   await expect(field).toBeFocused();
@@ -163,18 +149,4 @@ async function isSelected(field: Locator): Promise<void> {
       ]),
     )
     .toEqual([true, true]);
-}
-
-/** As a browser's translator does: each text becomes an element of its own. */
-function translate(): void {
-  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
-  const texts: Text[] = [];
-  while (walker.nextNode()) {
-    texts.push(walker.currentNode as Text);
-  }
-  for (const text of texts.filter((text) => text.data.trim() !== '' && text.parentElement?.closest('[translate=no], script') === null)) {
-    const translated = document.createElement('font');
-    translated.textContent = text.data.toUpperCase();
-    text.replaceWith(translated);
-  }
 }

@@ -1,5 +1,7 @@
 use leptos::prelude::*;
 
+use super::text_anew;
+
 /// Submits its form. While `busy` or `blocked` it looks so and stays reachable; the form itself
 /// refuses to be posted twice.
 ///
@@ -23,7 +25,7 @@ pub fn Button(
             aria-disabled=move || (busy.get() || blocked.get()).then_some("true")
             on:mousedown=|event| event.prevent_default()
         >
-            {move || label.get()}
+            {text_anew(move || label.get())}
         </button>
     }
 }

@@ -101,10 +101,11 @@ pub fn CodeField(
         >
             {move || {
                 if leaving.get().is_none() {
-                    return texts.get(key::VERIFY_CODE_SENT_BY_ITSELF).into_any();
+                    let words = texts.get(key::VERIFY_CODE_SENT_BY_ITSELF);
+                    return view! { <span>{words}</span> }.into_any();
                 }
                 view! {
-                    {texts.get(key::VERIFY_CODE_ABOUT_TO_LEAVE)}
+                    <span>{texts.get(key::VERIFY_CODE_ABOUT_TO_LEAVE)}</span>
                     " "
                     <button
                         type="button"

@@ -1,6 +1,6 @@
 use leptos::{ev::Event, prelude::*};
 
-use super::{Field, FieldState};
+use super::{Field, FieldState, anew};
 use crate::{
     domain::probable_address,
     texts::{KeptTexts, Key, key},
@@ -45,25 +45,27 @@ pub fn EmailField(
     };
     let advice = view! {
         <div aria-live="polite">
-            {move || {
-                probable
-                    .get()
-                    .map(|address| {
-                        view! {
-                            <p class="field__advice">
-                                {texts.get(key::DID_YOU_MEAN)} " "
-                                <button
-                                    type="button"
-                                    class="link-button"
-                                    on:mousedown=|event| event.prevent_default()
-                                    on:click=accept
-                                >
-                                    {address}
-                                </button> "?"
-                            </p>
-                        }
-                    })
-            }}
+            {anew(
+                move || probable.get(),
+                move |address| {
+                    address
+                        .map(|address| {
+                            view! {
+                                <p class="field__advice">
+                                    {texts.get(key::DID_YOU_MEAN)} " "
+                                    <button
+                                        type="button"
+                                        class="link-button"
+                                        on:mousedown=|event| event.prevent_default()
+                                        on:click=accept
+                                    >
+                                        {address}
+                                    </button> "?"
+                                </p>
+                            }
+                        })
+                },
+            )}
         </div>
     }
     .into_any();

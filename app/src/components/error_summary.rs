@@ -1,5 +1,6 @@
 use leptos::prelude::*;
 
+use super::anew;
 use crate::texts::{KeptTexts, Key, key};
 
 /// What is said by the summary itself.
@@ -20,19 +21,18 @@ pub struct Fault {
 /// focus, so that it is read first: with the page, where the server has drawn it, else by the form.
 #[component]
 pub fn ErrorSummary(faults: RwSignal<Vec<Fault>>, texts: KeptTexts) -> impl IntoView {
-    move || {
-        let faults = faults.get();
+    let draw = move |faults: Vec<Fault>| {
+        let faults = faults
+            .into_iter()
+            .map(|Fault { field, sentence }| {
+                view! {
+                    <li>
+                        <a href=format!("#{field}")>{sentence}</a>
+                    </li>
+                }
+            })
+            .collect::<Vec<_>>();
         (!faults.is_empty()).then(|| {
-            let faults = faults
-                .into_iter()
-                .map(|Fault { field, sentence }| {
-                    view! {
-                        <li>
-                            <a href=format!("#{field}")>{sentence}</a>
-                        </li>
-                    }
-                })
-                .collect_view();
             view! {
                 <div
                     class="summary"
@@ -49,5 +49,6 @@ pub fn ErrorSummary(faults: RwSignal<Vec<Fault>>, texts: KeptTexts) -> impl Into
                 </div>
             }
         })
-    }
+    };
+    anew(move || faults.get(), draw)
 }

@@ -2,6 +2,8 @@ use leptos::{ev::Event, prelude::*};
 use wasm_bindgen::JsCast;
 use web_sys::HtmlInputElement;
 
+use super::anew;
+
 /// What one field and its form both know.
 #[derive(Clone, Copy)]
 pub struct FieldState {
@@ -179,17 +181,19 @@ pub fn Field(
             </div>
             {advice}
             <div aria-live="polite">
-                {move || {
-                    error
-                        .get()
-                        .map(|error| {
-                            view! {
-                                <p class="field__error" id=error_id.clone()>
-                                    {error}
-                                </p>
-                            }
-                        })
-                }}
+                {anew(
+                    move || error.get(),
+                    move |error| {
+                        error
+                            .map(|error| {
+                                view! {
+                                    <p class="field__error" id=error_id.clone()>
+                                        {error}
+                                    </p>
+                                }
+                            })
+                    },
+                )}
             </div>
         </div>
     }

@@ -1,5 +1,6 @@
 //! The parts that pages are made of, one of each kind.
 
+mod anew;
 mod button;
 mod card;
 mod code_field;
@@ -12,6 +13,7 @@ mod notice;
 mod password_field;
 mod preferences;
 
+pub use anew::{anew, text_anew};
 pub use button::Button;
 pub use card::Card;
 pub use code_field::{CODE_TEXTS, CodeField};

@@ -4,7 +4,7 @@ use leptos::{
 };
 use wasm_bindgen::JsCast;
 
-use super::{Field, FieldState, hydrated};
+use super::{Field, FieldState, anew, hydrated, text_anew};
 use crate::{
     domain::PasswordStrength,
     texts::{KeptTexts, Key, key},
@@ -87,9 +87,7 @@ pub fn PasswordField(
                         view! { <p class="field__advice">{texts.get(key::CAPS_LOCK)}</p> }
                     })
             }}
-            {move || {
-                strength_text().map(|text| view! { <p class="field__advice">{text}</p> })
-            }}
+            {anew(strength_text, |text| text.map(|text| view! { <p class="field__advice">{text}</p> }))}
         </div>
     }
     .into_any();
@@ -112,7 +110,7 @@ pub fn PasswordField(
                     on:mousedown=|event| event.prevent_default()
                     on:click=move |_| shown.update(|shown| *shown = !*shown)
                 >
-                    {word}
+                    {text_anew(word)}
                 </button>
             }
         })

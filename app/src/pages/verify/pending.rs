@@ -5,7 +5,7 @@ use crate::{
     answer::{Answer, Refusal},
     components::{
         Button, CODE_TEXTS, CodeField, Countdown, FORM_TEXTS, FieldState, FormState, Next, Notice,
-        hydrated,
+        anew, hydrated, text_anew,
     },
     domain::VerificationCodeError,
     texts::{KeptTexts, Message, Texts, key},
@@ -206,7 +206,7 @@ fn Facts(pending: Pending) -> impl IntoView {
         <dl class="facts">
             <dt>{texts.get(key::VERIFY_MAIL)}</dt>
             <dd aria-live="polite">
-                {move || mail_text(claim.read().mail, texts)}
+                {text_anew(move || mail_text(claim.read().mail, texts))}
                 // With JavaScript the page looks by itself.
                 {move || {
                     let words = texts.get(key::VERIFY_LOOK_AGAIN);
@@ -216,20 +216,17 @@ fn Facts(pending: Pending) -> impl IntoView {
             </dd>
             <dt>{texts.get(key::VERIFY_REFERENCE)}</dt>
             <dd>
-                <code>{move || claim.read().reference.clone()}</code>
+                <code>{text_anew(move || claim.read().reference.clone())}</code>
                 " – "
                 {texts.get(key::VERIFY_REFERENCE_MEANS)}
             </dd>
             <dt>{texts.get(key::VERIFY_TIME_LEFT)}</dt>
-            // A browser that translates puts texts of its own into the page, which no signal reaches.
-            <dd class="facts__clock" translate="no">
-                {time_left}
-            </dd>
+            <dd class="facts__clock">{text_anew(time_left)}</dd>
             <dt>{texts.get(key::VERIFY_ATTEMPTS)}</dt>
-            <dd translate="no">{move || claim.read().attempts_left}</dd>
+            <dd>{text_anew(move || claim.read().attempts_left.to_string())}</dd>
         </dl>
         <p class="unseen" aria-live="polite">
-            {move || told.get()}
+            {anew(move || told.get(), |told| told.map(|told| view! { <span>{told}</span> }))}
         </p>
     }
 }
