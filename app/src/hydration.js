@@ -10,6 +10,8 @@ await pause();
 app.hydrate();
 for (const island of document.querySelectorAll("leptos-island")) {
   await pause();
+  // Translated already, by elements of the browser's own: it stays a plain form, which works.
+  if (island.querySelector("font")) continue;
   app[island.dataset.component](island);
 }
 performance.mark("awake");

@@ -40,7 +40,13 @@ pub fn shell(options: LeptosOptions, files: SiteFiles) -> impl IntoView {
 
     view! {
         <!DOCTYPE html>
-        <html lang=language.tag() dir=say(key::LANGUAGE_DIRECTION) data-theme=chosen>
+        // Twice: a browser that translates a page has another `lang` afterwards.
+        <html
+            lang=language.tag()
+            data-language=language.tag()
+            dir=say(key::LANGUAGE_DIRECTION)
+            data-theme=chosen
+        >
             <head>
                 <meta charset="utf-8" />
                 <meta name="viewport" content="width=device-width, initial-scale=1" />

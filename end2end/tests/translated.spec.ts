@@ -42,11 +42,48 @@ test.describe('a page that the browser has translated', { tag: '@with-javascript
     await page.keyboard.type(code);
     await visitor.seesWelcome();
   });
+
+  test('stays a form that works when it was translated before it woke up', async ({ page, visitor }) => {
+    let wake = (): void => {};
+    const translated = new Promise<void>((resolve) => {
+      wake = resolve;
+    });
+    await page.route('**/*.wasm', async (route) => {
+      await translated;
+      await route.continue();
+    });
+    await page.goto('/register', { waitUntil: 'commit' });
+    await expect(visitor.heading('Create an account')).toBeVisible();
+    await translate(page);
+    wake();
+    await visitor.awaitsHydration();
+    await page.locator('#email').fill(visitor.person.email);
+    await page.locator('#password').fill(visitor.person.password);
+    await page.locator('.button').click();
+    await visitor.seesPendingSignUp();
+  });
+
+  test.describe('from French', () => {
+    test.use({ locale: 'fr-FR' });
+
+    test('is answered in the language it was written in', async ({ browserLog, page, visitor }) => {
+      browserLog.allowStatus(422);
+      await page.goto('/register');
+      await visitor.awaitsHydration();
+      await translate(page);
+      await page.locator('#email').fill(visitor.person.email);
+      // Only the server knows that it is one of the most common ones.
+      await page.locator('#password').fill('password');
+      await page.locator('.button').click();
+      await expect(page.locator('.field__error')).toContainText('mot de passe');
+    });
+  });
 });
 
-/** As a browser's translator does: each text becomes an element of its own. */
+/** As a browser's translator does: each text becomes an element of its own, in a page in another language. */
 async function translate(page: Page): Promise<void> {
   await page.evaluate(() => {
+    document.documentElement.lang = 'de';
     const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
     const texts: Text[] = [];
     while (walker.nextNode()) {

@@ -234,7 +234,7 @@ async fn fetch(path: &str, request: &RequestInit) -> Result<Answer, JsValue> {
     // Whatever the browser likes best: what is said stands on a page in this language.
     if let Some(language) = document()
         .document_element()
-        .and_then(|page| page.get_attribute("lang"))
+        .and_then(|page| page.get_attribute("data-language"))
     {
         headers.set("Accept-Language", &language)?;
     }

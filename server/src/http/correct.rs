@@ -105,6 +105,7 @@ async fn attempt(
         return Ok(done());
     }
     begun.check(reference)?;
+    remembered.check_is_current()?;
     match state
         .registration
         .correct(&begun.id, &email, language, network)
@@ -118,7 +119,7 @@ async fn attempt(
                 }),
                 ..remembered
             };
-            remembered.go_on(session).await?;
+            remembered.go_on(session, state.clock.now()).await?;
             Ok(Success {
                 claim: Some(pages::pending(
                     &state.registration,

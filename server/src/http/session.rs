@@ -81,19 +81,42 @@ impl Remembered {
     /// # Errors
     /// When the store fails.
     pub async fn keep(&self, session: &Session, now: DateTime<Utc>) -> Result<(), Problem> {
-        // An id that the store does not know is none from here on.
         let former = Self::of(session).await?;
+        self.replace(former, session, now).await
+    }
+
+    /// The same where the claim goes on as another: the former id lingers with that one.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn go_on(&self, session: &Session, now: DateTime<Utc>) -> Result<(), Problem> {
+        self.replace(self.clone(), session, now).await
+    }
+
+    /// Never under the same id: what was read before another answer replaced it would be written
+    /// over what lingers, with an account that this browser has signed out of meanwhile.
+    async fn replace(
+        &self,
+        former: Self,
+        session: &Session,
+        now: DateTime<Utc>,
+    ) -> Result<(), Problem> {
+        // An id that the store does not know is none once it was asked for.
         let lingering = session.id().and_then(|id| former.lingering(id, now));
         replace_session(session, lingering).await.map_err(failed)?;
         session.insert(KEY, self).await.map_err(failed)
     }
 
-    /// Remembers this under the same id, if that is still somebody's: no right is gained by it.
+    /// Whether this id may begin nothing new: another has taken its place, and the browser knows
+    /// that one, or is about to.
     ///
     /// # Errors
-    /// When the store fails.
-    pub async fn go_on(&self, session: &Session) -> Result<(), Problem> {
-        session.insert(KEY, self).await.map_err(failed)
+    /// When it does.
+    pub fn check_is_current(&self) -> Result<(), Problem> {
+        match self.lingers_until {
+            Some(_) => Err(Problem::new(Kind::OtherSignUp, key::ERROR_OTHER_SIGN_UP)),
+            None => Ok(()),
+        }
     }
 }
 

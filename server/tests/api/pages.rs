@@ -449,6 +449,55 @@ async fn a_mistyped_address_is_corrected_without_the_password() {
 }
 
 #[tokio::test]
+async fn a_former_id_corrects_nothing_and_knows_what_was_corrected_but_not_for_long() {
+    let mut app = App::start().await;
+    let sign_up = async |app: &App, email: &str| {
+        let form = fields(&[("email", email), ("password", PASSWORD)]);
+        let cookie = app.fetch("/register", &form).await.session();
+        app.mailed_code(email).await;
+        cookie
+    };
+    let former = sign_up(&app, "first@bar.com").await;
+    let of_first = reference(&app).await;
+    let second = sign_up(&app, "second@bar.com").await;
+    let of_second = reference(&app).await;
+    let correct = async |app: &mut App, cookie: &str, email: &str, reference: &str| {
+        app.forget_cookies();
+        let form = fields(&[("email", email), ("reference", reference)]);
+        let request = app.form("/correct", form).header("cookie", cookie);
+        send(request.header("sec-fetch-site", "same-origin")).await
+    };
+    let refused = correct(&mut app, &former, "other@bar.com", &of_first).await;
+    refused.assert_is(409, "other_sign_up");
+    assert!(!refused.sets_cookie(), "{refused:?}");
+    let done = correct(&mut app, &second, EMAIL, &of_second).await;
+    done.assert_is(200, "");
+    app.mailed_code(EMAIL).await;
+    let third = done.session();
+    assert_ne!(third, second);
+
+    for (cookie, email) in [
+        (&former, "first@bar.com"),
+        (&second, EMAIL),
+        (&third, EMAIL),
+    ] {
+        let mut look = async || {
+            app.forget_cookies();
+            send(app.request(Method::GET, "/claim").header("cookie", cookie)).await
+        };
+        let answer = look().await;
+        assert_eq!(answer.json()["claim"]["email"], email, "{answer:?}");
+        assert!(!answer.sets_cookie(), "{answer:?}");
+    }
+    app.pass(31);
+    for (cookie, is_current) in [(former, false), (second, false), (third, true)] {
+        app.forget_cookies();
+        let answer = send(app.request(Method::GET, "/claim").header("cookie", cookie)).await;
+        assert_eq!(answer.json()["claim"].is_object(), is_current, "{answer:?}");
+    }
+}
+
+#[tokio::test]
 async fn an_address_that_is_the_password_is_no_correction() {
     for password in ["somebody", "Somebody@bar.com", "somebody@bar.com"] {
         let app = App::start_with(|config| {

@@ -189,13 +189,15 @@ fn Facts(pending: Pending) -> impl IntoView {
         // Whoever has just come hears of it at the next step, not at once.
         (told.is_some() || hydrated.get_untracked()).then(|| texts.get(texts_left))
     });
+    let counts =
+        move || hydrated.get() && claim.read().mail == MailState::Taken && !pending.is_stale();
     let time_left = move || {
         let mail = claim.read().mail;
         if pending.is_stale() || mail == MailState::Refused {
             texts.get(key::VERIFY_NO_TIME_LEFT)
         } else if mail == MailState::Queued {
             texts.get(key::VERIFY_TIME_BEGINS_LATER)
-        } else if hydrated.get() {
+        } else if counts() {
             life.clock()
         } else {
             (texts.get(key::VERIFY_TIME_LEFT_THEN)).replace(PLACE, &life.clock())
@@ -221,9 +223,12 @@ fn Facts(pending: Pending) -> impl IntoView {
                 {texts.get(key::VERIFY_REFERENCE_MEANS)}
             </dd>
             <dt>{texts.get(key::VERIFY_TIME_LEFT)}</dt>
-            <dd class="facts__clock">{text_anew(time_left)}</dd>
+            // Nothing to translate in figures, each second anew.
+            <dd class="facts__clock" translate=move || counts().then_some("no")>
+                {text_anew(time_left)}
+            </dd>
             <dt>{texts.get(key::VERIFY_ATTEMPTS)}</dt>
-            <dd>{text_anew(move || claim.read().attempts_left.to_string())}</dd>
+            <dd translate="no">{text_anew(move || claim.read().attempts_left.to_string())}</dd>
         </dl>
         <p class="unseen" aria-live="polite">
             {anew(move || told.get(), |told| told.map(|told| view! { <span>{told}</span> }))}
