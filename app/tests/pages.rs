@@ -56,7 +56,7 @@ fn each_page_is_a_whole_document_in_the_services_name() {
         let page = page(path, || {});
         assert!(
             page.html()
-                .starts_with("<!DOCTYPE html><html lang=\"en\" dir=\"ltr\">"),
+                .starts_with("<!DOCTYPE html><html lang=\"en\" data-language=\"en\" dir=\"ltr\">"),
             "{path}"
         );
         assert!(
@@ -82,7 +82,12 @@ fn a_page_is_drawn_in_its_readers_language_and_colours() {
     };
     let french = read(Language::Fr, Theme::Dark);
     let document = french.tag("<html");
-    for part in ["lang=\"fr\"", "dir=\"ltr\"", "data-theme=\"dark\""] {
+    for part in [
+        " lang=\"fr\"",
+        "data-language=\"fr\"",
+        "dir=\"ltr\"",
+        "data-theme=\"dark\"",
+    ] {
         assert!(document.contains(part), "{document}");
     }
     assert!(french.has("<title>Créer un compte · Keys &amp; Co</title>"));
