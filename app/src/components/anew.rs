@@ -12,7 +12,7 @@ where
     V: IntoView + 'static,
 {
     let value = Memo::new(move |_| value());
-    alternating(Box::new(move || draw(value.get()).into_any()))
+    anew_each_time(Box::new(move || draw(value.get()).into_any()))
 }
 
 /// The same for text that is always there.
@@ -20,8 +20,9 @@ pub fn text_anew(text: impl Fn() -> String + Send + Sync + 'static) -> AnyView {
     anew(text, |text| view! { <span>{text}</span> })
 }
 
-/// Not generic: its code is in the page once.
-fn alternating(draw: Box<dyn Fn() -> AnyView + Send>) -> AnyView {
+/// The same also where a value is set that it had before. Not generic, so that its code is in the page
+/// once.
+pub(super) fn anew_each_time(draw: Box<dyn Fn() -> AnyView + Send>) -> AnyView {
     let is_odd = StoredValue::new(false);
     (move || {
         is_odd.update_value(|is_odd| *is_odd = !*is_odd);

@@ -1,14 +1,14 @@
-use leptos::{either::Either, prelude::*};
+use leptos::prelude::*;
 use web_sys::{ScrollIntoViewOptions, ScrollLogicalPosition};
 
+use super::anew::anew_each_time;
 use crate::view::{self, Tone};
 
 /// A sentence above a form, read out as soon as it appears: also where it says the same as the one
 /// before it, so each is an element of its own.
 #[component]
 pub fn Notice(#[prop(into)] notice: Signal<Option<view::Notice>>) -> impl IntoView {
-    let is_odd = StoredValue::new(false);
-    move || {
+    anew_each_time(Box::new(move || {
         let paragraph = notice.get().map(|notice| {
             let (class, role) = match notice.tone {
                 Tone::Information => ("notice", "status"),
@@ -20,13 +20,8 @@ pub fn Notice(#[prop(into)] notice: Signal<Option<view::Notice>>) -> impl IntoVi
                 </p>
             }
         });
-        is_odd.update_value(|is_odd| *is_odd = !*is_odd);
-        if is_odd.get_value() {
-            Either::Left(paragraph)
-        } else {
-            Either::Right(paragraph)
-        }
-    }
+        paragraph.into_any()
+    }))
 }
 
 /// Scrolls to the notice, if there is one out of sight, once it is drawn: as little as it takes, and at

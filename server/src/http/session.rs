@@ -107,11 +107,10 @@ impl Remembered {
         session.insert(KEY, self).await.map_err(failed)
     }
 
-    /// Whether this id may begin nothing new: another has taken its place, and the browser knows
-    /// that one, or is about to.
+    /// Whether this id may still change the sign-up it knows.
     ///
     /// # Errors
-    /// When it does.
+    /// When another has taken its place, which the browser knows, or is about to.
     pub fn check_is_current(&self) -> Result<(), Problem> {
         match self.lingers_until {
             Some(_) => Err(Problem::new(Kind::OtherSignUp, key::ERROR_OTHER_SIGN_UP)),

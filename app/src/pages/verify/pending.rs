@@ -197,7 +197,7 @@ fn Facts(pending: Pending) -> impl IntoView {
             texts.get(key::VERIFY_NO_TIME_LEFT)
         } else if mail == MailState::Queued {
             texts.get(key::VERIFY_TIME_BEGINS_LATER)
-        } else if counts() {
+        } else if hydrated.get() {
             life.clock()
         } else {
             (texts.get(key::VERIFY_TIME_LEFT_THEN)).replace(PLACE, &life.clock())
