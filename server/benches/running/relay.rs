@@ -1,6 +1,6 @@
 //! A relay in this process, which takes every mail at once, or hangs up on everybody.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, BufWriter, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -66,15 +66,23 @@ impl Relay {
     }
 }
 
+/// As relays do, it offers pipelining (RFC 2920), and answers what was said at once at once.
 fn converse(stream: TcpStream, tell: &dyn Fn(Taken)) -> std::io::Result<()> {
     stream.set_nodelay(true)?;
-    let mut answers = stream.try_clone()?;
+    let mut answers = BufWriter::new(stream.try_clone()?);
     answers.write_all(b"220 relay.test ESMTP\r\n")?;
-    let mut lines = BufReader::new(stream).lines();
-    let mut to = String::new();
-    while let Some(line) = lines.next().transpose()? {
+    let mut reader = BufReader::new(stream);
+    let (mut line, mut to) = (String::new(), String::new());
+    loop {
+        if reader.buffer().is_empty() {
+            answers.flush()?;
+        }
+        line.clear();
+        if reader.read_line(&mut line)? == 0 {
+            return Ok(());
+        }
         let answer: &[u8] = match line.get(..4) {
-            Some("EHLO") => b"250 relay.test\r\n",
+            Some("EHLO") => b"250-relay.test\r\n250 PIPELINING\r\n",
             Some("RCPT") => {
                 let begin = line.find('<').map_or(0, |at| at + 1);
                 let end = line.rfind('>').unwrap_or(line.len());
@@ -83,12 +91,8 @@ fn converse(stream: TcpStream, tell: &dyn Fn(Taken)) -> std::io::Result<()> {
             }
             Some("DATA") => {
                 answers.write_all(b"354 Go on\r\n")?;
-                let mut code = String::new();
-                while let Some(line) = lines.next().transpose()?.filter(|line| line != ".") {
-                    if let Some(subject) = line.strip_prefix("Subject: ") {
-                        code = subject.rsplit(' ').next().unwrap_or_default().to_owned();
-                    }
-                }
+                answers.flush()?;
+                let code = read_code(&mut reader)?;
                 tell(Taken {
                     at: Instant::now(),
                     to: to.clone(),
@@ -100,5 +104,23 @@ fn converse(stream: TcpStream, tell: &dyn Fn(Taken)) -> std::io::Result<()> {
         };
         answers.write_all(answer)?;
     }
-    Ok(())
+}
+
+/// Reads a message to its end.
+fn read_code(reader: &mut impl BufRead) -> std::io::Result<String> {
+    let mut code = String::new();
+    for line in reader.lines() {
+        let line = line?;
+        if line == "." {
+            break;
+        }
+        if let Some(subject) = line.strip_prefix("Subject: ") {
+            subject
+                .rsplit(' ')
+                .next()
+                .unwrap_or_default()
+                .clone_into(&mut code);
+        }
+    }
+    Ok(code)
 }

@@ -3,18 +3,21 @@
 //! It is held command by command over lettre's connection, not through lettre's own pooled
 //! transport: that one does not tell at which step it failed, sets no limit to the wait for an
 //! answer, and puts a connection back whose conversation was given up half way, so that the next
-//! mail would take an answer meant for the one before.
+//! mail would take an answer meant for the one before. Nor does it know of pipelining (RFC 2920): a
+//! relay that offers it, as most do, is told sender, recipient and DATA at once, so that a mail takes
+//! two round trips instead of four.
 
 use std::error::Error as _;
 use std::fmt;
 use std::io;
+use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use anyhow::Context;
 use lettre::transport::smtp::authentication::DEFAULT_MECHANISMS;
 use lettre::transport::smtp::client::{AsyncSmtpConnection, Certificate, TlsParameters};
-use lettre::transport::smtp::commands::{Data, Mail, Rcpt, Rset};
+use lettre::transport::smtp::commands::{Data, Ehlo, Mail, Rcpt, Rset};
 use lettre::transport::smtp::extension::ClientId;
 use lettre::transport::smtp::response::{Response, Severity};
 use tokio::sync::Semaphore;
@@ -63,8 +66,17 @@ struct Shared {
 #[derive(Default)]
 struct Idle {
     /// The one used last is at the end, and taken first: so the others can age.
-    connections: Vec<(Instant, AsyncSmtpConnection)>,
+    connections: Vec<(Instant, Connection)>,
     is_watched: bool,
+}
+
+struct Connection {
+    smtp: AsyncSmtpConnection,
+    /// Whether the relay takes commands before it has answered the ones before.
+    is_pipelining: bool,
+    /// Whether nothing can be said on it any more: an answer is still to come that is not to that, or
+    /// it would be taken for a message.
+    is_spent: bool,
 }
 
 /// A mail as it follows DATA, its end included, with lines that begin with a dot given another
@@ -158,7 +170,7 @@ impl SmtpRelay {
 
     async fn greet(&self, step: &mut Step) -> Result<(), Reason> {
         while let Some(mut connection) = self.shared.take_idle() {
-            if self.answer(connection.command(Rset)).await.is_ok() {
+            if self.answer(connection.smtp.command(Rset)).await.is_ok() {
                 self.keep(connection);
                 return Ok(());
             }
@@ -185,7 +197,7 @@ impl SmtpRelay {
 
     async fn hand_over(
         &self,
-        mut connection: AsyncSmtpConnection,
+        mut connection: Connection,
         mail: &Composed,
         step: &mut Step,
     ) -> Result<(), Reason> {
@@ -194,8 +206,8 @@ impl SmtpRelay {
             Ok(()) => self.keep(connection),
             // It is about to hang up (RFC 5321 §3.8).
             Err(Reason::Reply(421)) => {}
-            Err(Reason::Reply(_)) => {
-                let reset = self.answer(connection.command(Rset)).await;
+            Err(Reason::Reply(_)) if !connection.is_spent => {
+                let reset = self.answer(connection.smtp.command(Rset)).await;
                 if reset.is_ok() {
                     self.keep(connection);
                 }
@@ -207,30 +219,52 @@ impl SmtpRelay {
 
     async fn transact(
         &self,
-        connection: &mut AsyncSmtpConnection,
+        connection: &mut Connection,
         mail: &Composed,
         step: &mut Step,
     ) -> Result<(), Reason> {
-        let envelope = &mail.envelope;
-        *step = Step::Sender;
-        let sender = Mail::new(envelope.from().cloned(), vec![]);
-        completed(&self.answer(connection.command(sender)).await?)?;
-        *step = Step::Recipient;
-        for to in envelope.to() {
-            let recipient = Rcpt::new(to.clone(), vec![]);
-            completed(&self.answer(connection.command(recipient)).await?)?;
-        }
-        *step = Step::Data;
-        let go_ahead = self.answer(connection.command(Data)).await?;
-        if go_ahead.code().severity != Severity::PositiveIntermediate {
-            return Err(Reason::NotSmtp);
-        }
+        self.announce(connection, mail, step).await?;
         *step = Step::Message;
-        let message = connection.command(Message(&mail.message));
-        completed(&within(self.shared.limits.message, message).await?)
+        let message = connection.smtp.command(Message(&mail.message));
+        expected(*step, &within(self.shared.limits.message, message).await?)
     }
 
-    async fn connect(&self, step: &mut Step) -> Result<AsyncSmtpConnection, Reason> {
+    /// Says all that comes before the message; `step` ends where the first answer was wrong.
+    async fn announce(
+        &self,
+        connection: &mut Connection,
+        mail: &Composed,
+        step: &mut Step,
+    ) -> Result<(), Reason> {
+        let commands = announcement(mail);
+        let all = || commands.iter().map(|(_, command)| &**command).collect();
+        let mut all_at_once: Option<String> = connection.is_pipelining.then(all);
+        let mut refusal = None;
+        for (at, command) in commands {
+            if refusal.is_none() {
+                *step = at;
+            }
+            let answer = match all_at_once.as_mut().map(mem::take) {
+                None => self.answer(connection.smtp.command(command)).await,
+                Some(all) if !all.is_empty() => self.answer(connection.smtp.command(all)).await,
+                Some(_) => self.answer(connection.smtp.read_response()).await,
+            };
+            match answer.and_then(|response| expected(at, &response)) {
+                Ok(()) => connection.is_spent = refusal.is_some() && at == Step::Data,
+                // The others are answered all the same.
+                Err(reason @ Reason::Reply(_)) if connection.is_pipelining => {
+                    refusal.get_or_insert(reason);
+                }
+                Err(reason) => {
+                    connection.is_spent = connection.is_pipelining;
+                    return Err(refusal.unwrap_or(reason));
+                }
+            }
+        }
+        refusal.map_or(Ok(()), Err)
+    }
+
+    async fn connect(&self, step: &mut Step) -> Result<Connection, Reason> {
         let Shared {
             url,
             tls,
@@ -247,7 +281,7 @@ impl SmtpRelay {
             None,
         );
         // lettre limits the time to reach an address; what is left is TLS and the greeting.
-        let mut connection = match timeout(limits.connect + limits.answer, reached).await {
+        let mut smtp = match timeout(limits.connect + limits.answer, reached).await {
             Err(_) => {
                 *step = Step::Greeting;
                 return Err(Reason::Timeout);
@@ -260,27 +294,46 @@ impl SmtpRelay {
                 };
                 return Err(reason);
             }
-            Ok(Ok(connection)) => connection,
+            Ok(Ok(smtp)) => smtp,
         };
         *step = Step::StartTls;
         match url.encryption {
-            Encryption::StartTls if !connection.can_starttls() => return Err(Reason::NoStartTls),
-            Encryption::StartTls | Encryption::Opportunistic if connection.can_starttls() => {
-                self.answer(connection.starttls(tls.clone(), client_id))
-                    .await?;
+            Encryption::StartTls if !smtp.can_starttls() => return Err(Reason::NoStartTls),
+            Encryption::StartTls | Encryption::Opportunistic if smtp.can_starttls() => {
+                self.answer(smtp.starttls(tls.clone(), client_id)).await?;
             }
             _ => {}
         }
+        *step = Step::Greeting;
+        let is_pipelining = self.offers_pipelining(&mut smtp).await?;
         if let Some(credentials) = &url.credentials {
             *step = Step::Auth;
-            let server = connection.server_info();
+            let server = smtp.server_info();
             if server.get_auth_mechanism(DEFAULT_MECHANISMS).is_none() {
                 return Err(Reason::NoAuthentication);
             }
-            self.answer(connection.auth(DEFAULT_MECHANISMS, credentials))
+            self.answer(smtp.auth(DEFAULT_MECHANISMS, credentials))
                 .await?;
         }
-        Ok(connection)
+        Ok(Connection {
+            smtp,
+            is_pipelining,
+            is_spent: false,
+        })
+    }
+
+    /// Says EHLO once more: of what the relay offers lettre keeps what it knows itself.
+    async fn offers_pipelining(&self, smtp: &mut AsyncSmtpConnection) -> Result<bool, Reason> {
+        let ehlo = Ehlo::new(self.shared.client_id.clone());
+        match self.answer(smtp.command(ehlo)).await {
+            Ok(response) => Ok(response
+                .message()
+                .skip(1)
+                .any(|offer| offer.trim().eq_ignore_ascii_case("PIPELINING"))),
+            // Once was enough for it, and mail can be sent as it is.
+            Err(Reason::Reply(code)) if code != 421 => Ok(false),
+            Err(reason) => Err(reason),
+        }
     }
 
     async fn answer<T>(
@@ -290,7 +343,7 @@ impl SmtpRelay {
         within(self.shared.limits.answer, command).await
     }
 
-    fn keep(&self, connection: AsyncSmtpConnection) {
+    fn keep(&self, connection: Connection) {
         let mut idle = self.shared.idle();
         idle.connections.push((Instant::now(), connection));
         if !idle.is_watched {
@@ -301,14 +354,14 @@ impl SmtpRelay {
 }
 
 impl Shared {
-    fn take_idle(&self) -> Option<AsyncSmtpConnection> {
+    fn take_idle(&self) -> Option<Connection> {
         let mut idle = self.idle();
         let (since, connection) = idle.connections.pop()?;
         // The newest is too old: so are the others, which are being closed.
         (since.elapsed() < IDLE_LIFETIME).then_some(connection)
     }
 
-    fn take_expired(&self) -> Vec<(Instant, AsyncSmtpConnection)> {
+    fn take_expired(&self) -> Vec<(Instant, Connection)> {
         self.idle()
             .connections
             .extract_if(.., |(since, _)| since.elapsed() >= IDLE_LIFETIME)
@@ -345,7 +398,7 @@ async fn take_leave_of_idle(shared: Weak<Shared>) {
         };
         for (_, mut connection) in shared.take_expired() {
             // Politeness: it is closed whatever the answer.
-            let _ = timeout(shared.limits.connect, connection.quit()).await;
+            let _ = timeout(shared.limits.connect, connection.smtp.quit()).await;
         }
         if shared.end_watch_when_empty() {
             return;
@@ -363,11 +416,28 @@ async fn within<T>(
         .map_err(|error| reason(&error))
 }
 
-fn completed(response: &Response) -> Result<(), Reason> {
-    match response.code().severity {
-        Severity::PositiveCompletion => Ok(()),
-        _ => Err(Reason::NotSmtp),
+/// What is said before a message, and at which step.
+fn announcement(mail: &Composed) -> Vec<(Step, String)> {
+    let sender = Mail::new(mail.envelope.from().cloned(), vec![]);
+    let mut commands = vec![(Step::Sender, sender.to_string())];
+    for to in mail.envelope.to() {
+        let recipient = Rcpt::new(to.clone(), vec![]);
+        commands.push((Step::Recipient, recipient.to_string()));
     }
+    commands.push((Step::Data, Data.to_string()));
+    commands
+}
+
+/// Whether the relay goes on as it should (RFC 5321 §4.3.2).
+fn expected(step: Step, response: &Response) -> Result<(), Reason> {
+    let wanted = if step == Step::Data {
+        Severity::PositiveIntermediate
+    } else {
+        Severity::PositiveCompletion
+    };
+    (response.code().severity == wanted)
+        .then_some(())
+        .ok_or(Reason::NotSmtp)
 }
 
 /// lettre keeps what happened as the source of its error.

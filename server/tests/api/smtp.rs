@@ -33,6 +33,8 @@ pub struct Offer {
     pub encryption: Encryption,
     /// In addition to PLAIN and LOGIN being offered, no mail is taken without them.
     pub login: Option<(&'static str, &'static str)>,
+    /// No PIPELINING: hangs up on who does not wait for each answer.
+    pub one_at_a_time: bool,
 }
 
 #[derive(Default)]
@@ -77,6 +79,8 @@ pub struct Received {
     /// The relay counts its connections, from 1.
     pub connection: usize,
     pub encrypted: bool,
+    /// Whether more had been said before MAIL was answered.
+    pub at_once: bool,
 }
 
 impl Received {
@@ -100,6 +104,7 @@ struct Shared {
     start_tls: Option<TlsAcceptor>,
     implicit_tls: Option<TlsAcceptor>,
     login: Option<(&'static str, &'static str)>,
+    one_at_a_time: bool,
     faults: Mutex<VecDeque<(At, Fault)>>,
     received: Mutex<VecDeque<Received>>,
     arrived: Notify,
@@ -126,6 +131,7 @@ impl SmtpServer {
             start_tls,
             implicit_tls,
             login: offer.login,
+            one_at_a_time: offer.one_at_a_time,
             faults: Mutex::default(),
             received: Mutex::default(),
             arrived: Notify::new(),
@@ -304,12 +310,17 @@ async fn converse(stream: TcpStream, shared: &Shared) -> io::Result<()> {
         connection,
         encrypted: shared.implicit_tls.is_some(),
         logged_in: false,
+        at_once: false,
         from: None,
         recipients: Vec::new(),
     };
     session.answer(At::Greeting, "220 relay.test ESMTP").await?;
     loop {
         let line = session.line().await?;
+        if shared.one_at_a_time && session.has_more() {
+            let answer = "503 5.5.0 Improper use of SMTP command pipelining";
+            return session.write(answer).await;
+        }
         let verb = line.split([' ', ':']).next().unwrap_or_default();
         match verb.to_ascii_uppercase().as_str() {
             "EHLO" => session.ehlo().await?,
@@ -337,6 +348,7 @@ struct Session<'a> {
     connection: usize,
     encrypted: bool,
     logged_in: bool,
+    at_once: bool,
     from: Option<String>,
     recipients: Vec<String>,
 }
@@ -344,6 +356,9 @@ struct Session<'a> {
 impl Session<'_> {
     async fn ehlo(&mut self) -> io::Result<()> {
         let mut lines = vec!["relay.test", "8BITMIME"];
+        if !self.shared.one_at_a_time {
+            lines.push("PIPELINING");
+        }
         if self.shared.start_tls.is_some() && !self.encrypted {
             lines.push("STARTTLS");
         }
@@ -398,11 +413,15 @@ impl Session<'_> {
         if self.answer_faulty(At::Mail).await? {
             return Ok(());
         }
+        self.at_once = self.has_more();
         self.from = Some(path(line));
         self.write("250 2.1.0 Sender").await
     }
 
     async fn rcpt(&mut self, line: &str) -> io::Result<()> {
+        if self.from.is_none() {
+            return self.write("503 5.5.1 From whom?").await;
+        }
         if self.answer_faulty(At::Rcpt).await? {
             return Ok(());
         }
@@ -411,11 +430,11 @@ impl Session<'_> {
     }
 
     async fn data(&mut self) -> io::Result<()> {
-        if self.recipients.is_empty() {
-            return self.write("503 5.5.1 For whom?").await;
-        }
         if self.answer_faulty(At::Data).await? {
             return Ok(());
+        }
+        if self.recipients.is_empty() {
+            return self.write("503 5.5.1 For whom?").await;
         }
         self.write("354 Go on").await?;
         let mut raw = Vec::new();
@@ -435,6 +454,7 @@ impl Session<'_> {
             raw,
             connection: self.connection,
             encrypted: self.encrypted,
+            at_once: self.at_once,
         };
         let gate = self.shared.gate.lock().unwrap().clone();
         if let Some(gate) = gate
@@ -455,6 +475,11 @@ impl Session<'_> {
             Some(fault) => self.fail(fault).await,
             None => self.write("250 2.0.0 Taken").await,
         }
+    }
+
+    /// Whether the client did not wait for an answer.
+    fn has_more(&self) -> bool {
+        !self.stream.buffer().is_empty()
     }
 
     fn forget(&mut self) {

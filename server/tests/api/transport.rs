@@ -27,6 +27,9 @@ const STEPS: [(At, Step); 7] = [
     (At::Dot, Step::Message),
 ];
 
+/// A relay that takes one command at a time, and one that takes several.
+const ONE_AT_A_TIME: [bool; 2] = [true, false];
+
 type Certificate = rcgen::CertifiedKey<rcgen::KeyPair>;
 
 fn mail_to(address: &str) -> Composed {
@@ -108,9 +111,18 @@ fn expired_certificate() -> Certificate {
     Certificate { cert, signing_key }
 }
 
-async fn relay_with_login() -> SmtpServer {
+async fn relay(one_at_a_time: bool) -> SmtpServer {
+    SmtpServer::offering(Offer {
+        one_at_a_time,
+        ..Offer::default()
+    })
+    .await
+}
+
+async fn relay_with_login(one_at_a_time: bool) -> SmtpServer {
     SmtpServer::offering(Offer {
         login: Some(("user", "secret")),
+        one_at_a_time,
         ..Offer::default()
     })
     .await
@@ -157,6 +169,45 @@ async fn one_connection_carries_many_mails() {
 }
 
 #[tokio::test]
+async fn a_relay_that_offers_it_is_told_all_before_the_message_at_once() {
+    for one_at_a_time in ONE_AT_A_TIME {
+        let server = relay_with_login(one_at_a_time).await;
+        let transport = transport(&format!("smtp://user:secret@{}", server.host()));
+        for address in ["a@bar.com", "b@bar.com"] {
+            transport.deliver(&mail_to(address)).await.unwrap();
+            let received = server.mail_to(address).await;
+            assert_eq!(received.at_once, !one_at_a_time);
+            assert_eq!(received.connection, 1);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_relay_that_does_not_like_a_second_ehlo_is_told_one_thing_after_the_other() {
+    let server = SmtpServer::start().await;
+    server.fault(At::Ehlo, Fault::Late(Duration::ZERO));
+    server.fault(At::Ehlo, Fault::Answer("503 5.5.1 Duplicate EHLO"));
+    let transport = plain(&server);
+    transport.deliver(&mail_to("foo@bar.com")).await.unwrap();
+    assert!(!server.mail_to("foo@bar.com").await.at_once);
+}
+
+#[tokio::test]
+async fn a_relay_that_wants_a_message_for_nobody_is_hung_up_on() {
+    let server = SmtpServer::start().await;
+    let transport = plain(&server);
+    server.fault(At::Rcpt, Fault::Answer("550 5.1.1 Unknown"));
+    server.fault(At::Data, Fault::Answer("354 Go on all the same"));
+    assert_eq!(
+        transport.deliver(&mail_to("unknown@bar.com")).await,
+        permanent(Step::Recipient, Reason::Reply(550))
+    );
+    transport.deliver(&mail_to("next@bar.com")).await.unwrap();
+    assert_eq!(server.mail_to("next@bar.com").await.connection, 2);
+    assert_eq!(server.unread(), 0);
+}
+
+#[tokio::test]
 async fn connections_stay_within_their_bound() {
     let server = SmtpServer::start().await;
     let transport = plain(&server);
@@ -176,67 +227,74 @@ async fn connections_stay_within_their_bound() {
 
 #[tokio::test]
 async fn greylisting_is_transient_and_the_second_try_arrives() {
-    let server = SmtpServer::start().await;
-    let transport = plain(&server);
-    let mail = mail_to("foo@bar.com");
-    for (at, answer, step, code) in [
-        (At::Rcpt, "450 4.2.0 Greylisted", Step::Recipient, 450),
-        (At::Rcpt, "451 4.7.1 Come back", Step::Recipient, 451),
-        (At::Data, "452 4.3.1 Disk full", Step::Data, 452),
-        (At::Dot, "451 4.3.0 Scanner down", Step::Message, 451),
-    ] {
-        server.fault(at, Fault::Answer(answer));
-        let outcome = transport.deliver(&mail).await;
-        assert_eq!(outcome, transient(step, Reason::Reply(code)));
-        assert_eq!(server.unread(), 0);
-        transport.deliver(&mail).await.unwrap();
-        // The refusal was an answer like any other: the connection goes on.
-        assert_eq!(server.mail_to("foo@bar.com").await.connection, 1);
+    for one_at_a_time in ONE_AT_A_TIME {
+        let server = relay(one_at_a_time).await;
+        let transport = plain(&server);
+        let mail = mail_to("foo@bar.com");
+        for (at, answer, step, code) in [
+            (At::Mail, "451 4.7.1 Too fast", Step::Sender, 451),
+            (At::Rcpt, "450 4.2.0 Greylisted", Step::Recipient, 450),
+            (At::Rcpt, "451 4.7.1 Come back", Step::Recipient, 451),
+            (At::Data, "452 4.3.1 Disk full", Step::Data, 452),
+            (At::Dot, "451 4.3.0 Scanner down", Step::Message, 451),
+        ] {
+            server.fault(at, Fault::Answer(answer));
+            let outcome = transport.deliver(&mail).await;
+            assert_eq!(outcome, transient(step, Reason::Reply(code)));
+            assert_eq!(server.unread(), 0);
+            transport.deliver(&mail).await.unwrap();
+            // The refusal was an answer like any other: the connection goes on.
+            assert_eq!(server.mail_to("foo@bar.com").await.connection, 1);
+        }
     }
 }
 
 #[tokio::test]
 async fn a_refused_recipient_or_message_is_final() {
-    let server = SmtpServer::start().await;
-    let transport = plain(&server);
-    let mail = mail_to("foo@bar.com");
-    for (at, answer, step, code) in [
-        (
-            At::Rcpt,
-            "550 5.1.1 <foo@bar.com> unknown",
-            Step::Recipient,
-            550,
-        ),
-        (At::Data, "554 5.5.1 No", Step::Data, 554),
-        (At::Dot, "554 5.7.1 Looks like spam", Step::Message, 554),
-    ] {
-        server.fault(at, Fault::Answer(answer));
-        let outcome = transport.deliver(&mail).await;
-        assert_eq!(outcome, permanent(step, Reason::Reply(code)));
-        let shown = format!("{outcome:?} {}", outcome.unwrap_err());
-        assert!(!shown.contains("foo"), "{shown}");
+    for one_at_a_time in ONE_AT_A_TIME {
+        let server = relay(one_at_a_time).await;
+        let transport = plain(&server);
+        let mail = mail_to("foo@bar.com");
+        for (at, answer, step, code) in [
+            (
+                At::Rcpt,
+                "550 5.1.1 <foo@bar.com> unknown",
+                Step::Recipient,
+                550,
+            ),
+            (At::Data, "554 5.5.1 No", Step::Data, 554),
+            (At::Dot, "554 5.7.1 Looks like spam", Step::Message, 554),
+        ] {
+            server.fault(at, Fault::Answer(answer));
+            let outcome = transport.deliver(&mail).await;
+            assert_eq!(outcome, permanent(step, Reason::Reply(code)));
+            let shown = format!("{outcome:?} {}", outcome.unwrap_err());
+            assert!(!shown.contains("foo"), "{shown}");
+        }
+        assert_eq!(server.unread(), 0);
     }
-    assert_eq!(server.unread(), 0);
 }
 
 #[tokio::test]
 async fn a_refusal_that_is_not_about_the_recipient_is_transient() {
-    for (at, answer, step, code) in [
-        (At::Greeting, "421 4.3.2 Too busy", Step::Greeting, 421),
-        (At::Greeting, "554 5.3.2 Not for you", Step::Greeting, 554),
-        (At::Ehlo, "550 5.7.1 Bad name", Step::Greeting, 550),
-        (At::Auth, "535 5.7.8 Wrong", Step::Auth, 535),
-        (At::Mail, "550 5.7.1 Not your address", Step::Sender, 550),
-        (At::Rcpt, "421 4.3.2 Going down", Step::Recipient, 421),
-        (At::Rcpt, "530 5.7.0 Log in first", Step::Recipient, 530),
-    ] {
-        let server = relay_with_login().await;
-        let transport = transport(&format!("smtp://user:secret@{}", server.host()));
-        let mail = mail_to("foo@bar.com");
-        server.fault(at, Fault::Answer(answer));
-        let outcome = transport.deliver(&mail).await;
-        assert_eq!(outcome, transient(step, Reason::Reply(code)), "{answer}");
-        transport.deliver(&mail).await.unwrap();
+    for one_at_a_time in ONE_AT_A_TIME {
+        for (at, answer, step, code) in [
+            (At::Greeting, "421 4.3.2 Too busy", Step::Greeting, 421),
+            (At::Greeting, "554 5.3.2 Not for you", Step::Greeting, 554),
+            (At::Ehlo, "550 5.7.1 Bad name", Step::Greeting, 550),
+            (At::Auth, "535 5.7.8 Wrong", Step::Auth, 535),
+            (At::Mail, "550 5.7.1 Not your address", Step::Sender, 550),
+            (At::Rcpt, "421 4.3.2 Going down", Step::Recipient, 421),
+            (At::Rcpt, "530 5.7.0 Log in first", Step::Recipient, 530),
+        ] {
+            let server = relay_with_login(one_at_a_time).await;
+            let transport = transport(&format!("smtp://user:secret@{}", server.host()));
+            let mail = mail_to("foo@bar.com");
+            server.fault(at, Fault::Answer(answer));
+            let outcome = transport.deliver(&mail).await;
+            assert_eq!(outcome, transient(step, Reason::Reply(code)), "{answer}");
+            transport.deliver(&mail).await.unwrap();
+        }
     }
 }
 
@@ -260,22 +318,25 @@ async fn a_relay_that_is_down_is_transient_until_it_is_back() {
 
 #[tokio::test]
 async fn a_connection_that_died_in_the_pool_costs_no_try() {
-    let server = SmtpServer::start().await;
-    let transport = plain(&server);
-    let mail = mail_to("foo@bar.com");
-    for fault in [Fault::Cut, Fault::Answer("421 4.4.2 Idle too long")] {
-        transport.deliver(&mail).await.unwrap();
-        server.fault(At::Mail, fault);
-        transport.deliver(&mail).await.unwrap();
+    for one_at_a_time in ONE_AT_A_TIME {
+        let server = relay(one_at_a_time).await;
+        let transport = plain(&server);
+        let mail = mail_to("foo@bar.com");
+        for fault in [Fault::Cut, Fault::Answer("421 4.4.2 Idle too long")] {
+            transport.deliver(&mail).await.unwrap();
+            server.fault(At::Mail, fault);
+            transport.deliver(&mail).await.unwrap();
+        }
     }
 }
 
 #[tokio::test]
 async fn a_relay_that_stops_answering_is_given_up_at_any_step() {
     let mut deliveries = tokio::task::JoinSet::new();
-    for (at, step) in STEPS {
+    let all = STEPS.map(|step| ONE_AT_A_TIME.map(|one_at_a_time| (step, one_at_a_time)));
+    for ((at, step), one_at_a_time) in all.into_iter().flatten() {
         deliveries.spawn(async move {
-            let server = relay_with_login().await;
+            let server = relay_with_login(one_at_a_time).await;
             server.fault(at, Fault::Hang);
             let transport = impatient(&server);
             let mail = mail_to("foo@bar.com");
@@ -291,7 +352,7 @@ async fn a_relay_that_stops_answering_is_given_up_at_any_step() {
 
 #[tokio::test]
 async fn the_whole_delivery_has_a_limit_too() {
-    let server = relay_with_login().await;
+    let server = relay_with_login(false).await;
     let url = RelayUrl::parse(&format!("smtp://user:secret@{}", server.host())).unwrap();
     let limits = RelayLimits {
         delivery: Duration::from_millis(100),
@@ -316,41 +377,45 @@ async fn the_whole_delivery_has_a_limit_too() {
 
 #[tokio::test]
 async fn a_relay_that_hangs_up_or_talks_nonsense_is_transient_at_any_step() {
-    for fault in [Fault::Cut, Fault::Answer("HTTP/1.1 400 Bad Request")] {
-        for (at, step) in STEPS {
-            let server = relay_with_login().await;
-            let transport = transport(&format!("smtp://user:secret@{}", server.host()));
-            let mail = mail_to("foo@bar.com");
-            server.fault(at, fault);
-            match transport.deliver(&mail).await {
-                Err(DeliveryError::Transient {
-                    step: at_step,
-                    reason: Reason::NotSmtp | Reason::Cut,
-                }) => assert_eq!(at_step, step, "{fault:?} at {at:?}"),
-                outcome => panic!("{fault:?} at {at:?}: {outcome:?}"),
+    for one_at_a_time in ONE_AT_A_TIME {
+        for fault in [Fault::Cut, Fault::Answer("HTTP/1.1 400 Bad Request")] {
+            for (at, step) in STEPS {
+                let server = relay_with_login(one_at_a_time).await;
+                let transport = transport(&format!("smtp://user:secret@{}", server.host()));
+                let mail = mail_to("foo@bar.com");
+                server.fault(at, fault);
+                match transport.deliver(&mail).await {
+                    Err(DeliveryError::Transient {
+                        step: at_step,
+                        reason: Reason::NotSmtp | Reason::Cut,
+                    }) => assert_eq!(at_step, step, "{fault:?} at {at:?}"),
+                    outcome => panic!("{fault:?} at {at:?}: {outcome:?}"),
+                }
+                transport.deliver(&mail).await.unwrap();
             }
-            transport.deliver(&mail).await.unwrap();
         }
     }
 }
 
 #[tokio::test]
 async fn a_delivery_given_up_half_way_does_not_answer_for_the_next_one() {
-    let server = relay_with_login().await;
-    let transport = transport(&format!("smtp://user:secret@{}", server.host()));
-    let mail = mail_to("given-up@bar.com");
-    server.fault(At::Dot, Fault::Hang);
-    tokio::select! {
-        outcome = transport.deliver(&mail) => panic!("{outcome:?}"),
-        _ = server.mail_to("given-up@bar.com") => {}
+    for one_at_a_time in ONE_AT_A_TIME {
+        let server = relay_with_login(one_at_a_time).await;
+        let transport = transport(&format!("smtp://user:secret@{}", server.host()));
+        let mail = mail_to("given-up@bar.com");
+        server.fault(At::Dot, Fault::Hang);
+        tokio::select! {
+            outcome = transport.deliver(&mail) => panic!("{outcome:?}"),
+            _ = server.mail_to("given-up@bar.com") => {}
+        }
+        server.fault(At::Rcpt, Fault::Answer("550 5.1.1 Unknown"));
+        assert_eq!(
+            transport.deliver(&mail_to("unknown@bar.com")).await,
+            permanent(Step::Recipient, Reason::Reply(550))
+        );
+        transport.deliver(&mail_to("next@bar.com")).await.unwrap();
+        assert_eq!(server.mail_to("next@bar.com").await.connection, 2);
     }
-    server.fault(At::Rcpt, Fault::Answer("550 5.1.1 Unknown"));
-    assert_eq!(
-        transport.deliver(&mail_to("unknown@bar.com")).await,
-        permanent(Step::Recipient, Reason::Reply(550))
-    );
-    transport.deliver(&mail_to("next@bar.com")).await.unwrap();
-    assert_eq!(server.mail_to("next@bar.com").await.connection, 2);
 }
 
 #[tokio::test]
@@ -387,7 +452,7 @@ async fn user_name_and_password_come_from_the_url() {
 
 #[tokio::test]
 async fn without_the_required_starttls_nothing_is_sent() {
-    let server = relay_with_login().await;
+    let server = relay_with_login(false).await;
     let transport = transport(&format!(
         "smtp://user:secret@{}?tls=required",
         server.host()
@@ -433,7 +498,7 @@ async fn required_starttls_and_implicit_tls_ask_for_a_valid_certificate() {
             let pem = certificate.cert.pem();
             let server = SmtpServer::offering(Offer {
                 encryption: wrap(certificate),
-                login: None,
+                ..Offer::default()
             })
             .await;
             let url = format!("{scheme}://{}{tail}", server.host());
@@ -459,7 +524,7 @@ async fn required_starttls_and_implicit_tls_ask_for_a_valid_certificate() {
 async fn an_offered_starttls_is_taken_whatever_the_certificate() {
     let server = SmtpServer::offering(Offer {
         encryption: Encryption::StartTls(certificate_for("snake-oil.example")),
-        login: None,
+        ..Offer::default()
     })
     .await;
     plain(&server)
