@@ -5,8 +5,8 @@
 //! included; so ratios hold where absolute figures do not. docs/PERFORMANCE.md says how to read it.
 //!
 //! `--part throughput|latency|overload|pages|cost` runs one part, `--row NAME` of the throughput one
-//! row, `--seconds N` changes how long each measurement takes, `--json FILE` also writes every figure
-//! there.
+//! row, `--seconds N` changes how long each measurement takes (30), `--json FILE` also writes every
+//! figure there.
 
 // A benchmark that cannot go on says so by a panic.
 #![allow(clippy::expect_used, clippy::unwrap_used)]
@@ -27,7 +27,7 @@ use running::figures::Figures;
 use running::relay::Relay;
 use running::{
     Server, UNLIMITED, argument, client, hash, mean, median, milliseconds, parts, percentile,
-    processor_time,
+    processor_time, standard_error,
 };
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinSet;
@@ -45,7 +45,7 @@ fn main() {
         return runtime().block_on(serve_hello());
     }
     let Some(wanted) = parts() else { return };
-    let seconds = argument("--seconds").map_or(10, |seconds| seconds.parse().unwrap());
+    let seconds = argument("--seconds").map_or(30, |seconds| seconds.parse().unwrap());
     let mut bench = Bench {
         folder: tempfile::tempdir().unwrap(),
         duration: Duration::from_secs(seconds),
@@ -86,9 +86,12 @@ fn workers() -> usize {
     std::thread::available_parallelism().unwrap().get()
 }
 
-/// Each row is measured in so many slices, with bare hashing between them: a machine of which others
+/// What is measured is measured in slices, with bare hashing between them: a machine of which others
 /// have a share wanders.
-const SLICES: u32 = 4;
+const SLICE: Duration = Duration::from_millis(2_500);
+
+/// How long the overload lasts, as it was asked for.
+const OVERLOAD: Duration = Duration::from_secs(60);
 
 /// How long nothing happens before something is measured that is to be alone.
 const BREATH: Duration = Duration::from_millis(50);
@@ -118,8 +121,10 @@ impl Bench {
         hash::per_second(workers(), duration)
     }
 
-    fn slice(&self) -> Duration {
-        self.duration / SLICES
+    /// How many are as long as a measurement; at least one.
+    fn slices(&self) -> u32 {
+        let slices = self.duration.as_millis() / SLICE.as_millis();
+        u32::try_from(slices).unwrap().max(1)
     }
 
     /// A server with a relay, and nobody limited.
@@ -224,7 +229,7 @@ impl Bench {
                 let (mut per_second, mut ratios, mut times) = (Vec::new(), Vec::new(), Vec::new());
                 // Whoever waits for seconds, or is told to come back in two, is not through in a short
                 // slice.
-                let slices = if clients > 64 { 1 } else { SLICES };
+                let slices = if clients > 64 { 1 } else { self.slices() };
                 let duration = self.duration / slices;
                 let mut before = self.bare(duration).await;
                 for _ in 0..slices {
@@ -239,6 +244,10 @@ impl Bench {
                     .add(&format!("{what}, a second"), mean(&per_second));
                 self.figures
                     .add(&format!("{what}, × bare hashes"), mean(&ratios));
+                if let Some(error) = standard_error(&ratios) {
+                    self.figures
+                        .add(&format!("{what}, × bare hashes, ±"), error);
+                }
                 self.figures
                     .add(&format!("{what}, p99 ms"), percentile(&times, 99));
             }
@@ -281,19 +290,19 @@ impl Bench {
         for of in ["peak", "bare hashing"] {
             let (mut in_hashes, mut refused) = (Vec::new(), 0.0);
             let mut alone_in_hashes = Vec::new();
-            for _ in 0..SLICES {
+            for _ in 0..self.slices() {
                 let mut hashes = hash::times(30);
                 let all = if of == "peak" {
                     let deed = Deed::SignUp;
-                    closed_loop(&crowd, deed, 16, Patience::Nought, self.slice())
+                    closed_loop(&crowd, deed, 16, Patience::Nought, SLICE)
                         .await
                         .per_second
                 } else {
-                    self.bare(self.slice()).await
+                    self.bare(SLICE).await
                 };
-                let busy = open_loop(&crowd, 0.8 * all, self.slice() * 3).await;
+                let busy = open_loop(&crowd, 0.8 * all, SLICE * 3).await;
                 hashes.extend(hash::times(30));
-                let alone = hash::under_load(workers(), 0.8 * all, self.slice() * 3);
+                let alone = hash::under_load(workers(), 0.8 * all, SLICE * 3);
                 let hash = median(&hashes);
                 alone_in_hashes.extend(alone.iter().map(|time| time / hash));
                 in_hashes.extend(busy.times.iter().map(|time| time / hash));
@@ -324,15 +333,15 @@ impl Bench {
             .title(&format!("Overload: four times what hashing allows{suffix}"));
         let name = format!("overload{suffix}");
         let (mut server, _relay, crowd) = self.server(&name, tls, Connections::Deed, &[]);
-        let (bare, hash) = (self.bare(self.slice()).await, median(&hash::times(50)));
+        let (bare, hash) = (self.bare(SLICE).await, median(&hash::times(50)));
         let half = self.duration / 2;
         let peak = || closed_loop(&crowd, Deed::SignUp, 16, Patience::Nought, half);
         let before = peak().await.per_second;
-        let (long, began, count) = (self.duration * 6, Instant::now(), crowd.count());
-        let over = open_loop(&crowd, 4.0 * bare, long).await;
+        let (began, count) = (Instant::now(), crowd.count());
+        let over = open_loop(&crowd, 4.0 * bare, OVERLOAD).await;
         #[expect(clippy::cast_precision_loss, reason = "counts of a benchmark")]
-        let came = (crowd.count() - count) as f64 / long.as_secs_f64();
-        let recovering = began + long;
+        let came = (crowd.count() - count) as f64 / OVERLOAD.as_secs_f64();
+        let recovering = began + OVERLOAD;
         let mut back = None;
         let mut time = 0.0;
         while back.is_none() && recovering.elapsed() < Duration::from_secs(30) {
@@ -398,14 +407,14 @@ impl Bench {
         let page = format!("{}/register", server.url);
         let hello_process = Hello::start();
         let (mut pages, mut hellos) = (Vec::new(), Vec::new());
-        for _ in 0..2 * SLICES {
-            pages.push(requests(&page, self.slice() / 2).await);
-            hellos.push(requests(&hello_process.url, self.slice() / 2).await);
+        for _ in 0..self.slices() {
+            pages.push(requests(&page, SLICE).await);
+            hellos.push(requests(&hello_process.url, SLICE).await);
         }
         let (page, hello) = (mean(&pages), mean(&hellos));
         // The driver takes as much for both, which counts for the page.
         let each = |time: Duration, per_second: f64| {
-            milliseconds(time) / per_second / self.duration.as_secs_f64()
+            milliseconds(time) / per_second / (SLICE * self.slices()).as_secs_f64()
         };
         let times = [
             each(server.processor_time(), page),
@@ -442,7 +451,7 @@ impl Bench {
             );
             for clients in [1, 16] {
                 let (before, done) = (server.processor_time(), crowd.count());
-                closed_loop(&crowd, deed, clients, Patience::Nought, self.slice()).await;
+                closed_loop(&crowd, deed, clients, Patience::Nought, SLICE).await;
                 let took = milliseconds(server.processor_time() - before);
                 self.figures.add(
                     &format!("{name}, {clients} at once, ms"),

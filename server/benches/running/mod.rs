@@ -148,6 +148,14 @@ pub fn mean(numbers: &[f64]) -> f64 {
     numbers.iter().sum::<f64>() / numbers.len() as f64
 }
 
+/// How far the mean of so many may be from what it would be if there were many more; none of one.
+#[expect(clippy::cast_precision_loss, reason = "counts of a benchmark")]
+pub fn standard_error(numbers: &[f64]) -> Option<f64> {
+    let (count, mean) = (numbers.len() as f64, mean(numbers));
+    let squares: f64 = numbers.iter().map(|number| (number - mean).powi(2)).sum();
+    (numbers.len() > 1).then(|| (squares / (count - 1.0) / count).sqrt())
+}
+
 pub fn median(times: &[f64]) -> f64 {
     percentile(times, 50)
 }
