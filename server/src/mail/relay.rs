@@ -10,7 +10,7 @@
 use std::error::Error as _;
 use std::fmt;
 use std::io;
-use std::mem;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
@@ -45,7 +45,9 @@ pub struct SmtpRelay {
 pub struct RelayLimits {
     /// For each address of the relay, to be reached.
     pub connect: Duration,
-    /// For each answer, and for a TLS handshake.
+    /// For each answer, and for a TLS handshake. Relays may keep the answers to what is said at once
+    /// until they have them all; a connection that has died without a word is to be noticed all the
+    /// same.
     pub answer: Duration,
     /// For the answer to the final dot, when the relay scans and stores the mail. Giving up too
     /// early here makes a second mail out of one.
@@ -61,6 +63,9 @@ struct Shared {
     limits: RelayLimits,
     permits: Semaphore,
     idle: Mutex<Idle>,
+    /// Whether everything is said one after the other, whatever the relay offers: it did not bear
+    /// more.
+    is_slow_spoken: AtomicBool,
 }
 
 #[derive(Default)]
@@ -74,9 +79,8 @@ struct Connection {
     smtp: AsyncSmtpConnection,
     /// Whether the relay takes commands before it has answered the ones before.
     is_pipelining: bool,
-    /// Whether nothing can be said on it any more: an answer is still to come that is not to that, or
-    /// it would be taken for a message.
-    is_spent: bool,
+    /// Whether each command has had its answer, so that another can be said.
+    is_in_step: bool,
 }
 
 /// A mail as it follows DATA, its end included, with lines that begin with a dot given another
@@ -137,6 +141,7 @@ impl SmtpRelay {
                 limits,
                 permits: Semaphore::new(MAX_CONNECTIONS),
                 idle: Mutex::default(),
+                is_slow_spoken: AtomicBool::default(),
             }),
         })
     }
@@ -206,7 +211,7 @@ impl SmtpRelay {
             Ok(()) => self.keep(connection),
             // It is about to hang up (RFC 5321 §3.8).
             Err(Reason::Reply(421)) => {}
-            Err(Reason::Reply(_)) if !connection.is_spent => {
+            Err(Reason::Reply(_)) if connection.is_in_step => {
                 let reset = self.answer(connection.smtp.command(Rset)).await;
                 if reset.is_ok() {
                     self.keep(connection);
@@ -229,7 +234,7 @@ impl SmtpRelay {
         expected(*step, &within(self.shared.limits.message, message).await?)
     }
 
-    /// Says all that comes before the message; `step` ends where the first answer was wrong.
+    /// Says all that comes before the message, at once where the relay takes that.
     async fn announce(
         &self,
         connection: &mut Connection,
@@ -237,31 +242,53 @@ impl SmtpRelay {
         step: &mut Step,
     ) -> Result<(), Reason> {
         let commands = announcement(mail);
-        let all = || commands.iter().map(|(_, command)| &**command).collect();
-        let mut all_at_once: Option<String> = connection.is_pipelining.then(all);
-        let mut refusal = None;
-        for (at, command) in commands {
-            if refusal.is_none() {
+        if !connection.is_pipelining || self.shared.is_slow_spoken() {
+            for command in commands.chunks(1) {
+                self.say(connection, command, step).await?;
+            }
+            return Ok(());
+        }
+        let outcome = self.say(connection, &commands, step).await;
+        // There are relays that offer it and do not understand.
+        if let Err(Reason::Reply(500 | 502 | 503)) = outcome {
+            self.shared.speak_slowly();
+        }
+        outcome
+    }
+
+    /// Says `commands` in one go and hears the answer to each. The first wrong one counts, and is
+    /// where `step` ends.
+    async fn say(
+        &self,
+        connection: &mut Connection,
+        commands: &[(Step, String)],
+        step: &mut Step,
+    ) -> Result<(), Reason> {
+        connection.is_in_step = false;
+        let all: String = commands.iter().map(|(_, command)| &**command).collect();
+        let mut unsaid = Some(all);
+        let mut outcome = Ok(());
+        for &(at, _) in commands {
+            if outcome.is_ok() {
                 *step = at;
             }
-            let answer = match all_at_once.as_mut().map(mem::take) {
-                None => self.answer(connection.smtp.command(command)).await,
-                Some(all) if !all.is_empty() => self.answer(connection.smtp.command(all)).await,
-                Some(_) => self.answer(connection.smtp.read_response()).await,
+            let answer = match unsaid.take() {
+                Some(all) => self.answer(connection.smtp.command(all)).await,
+                None => self.answer(connection.smtp.read_response()).await,
             };
             match answer.and_then(|response| expected(at, &response)) {
-                Ok(()) => connection.is_spent = refusal.is_some() && at == Step::Data,
-                // The others are answered all the same.
-                Err(reason @ Reason::Reply(_)) if connection.is_pipelining => {
-                    refusal.get_or_insert(reason);
+                // It waits for a message to nobody (RFC 2920 §3.1), and would take RSET for one.
+                Ok(()) if at == Step::Data && outcome.is_err() => return outcome,
+                Ok(()) => {}
+                // The others are answered all the same; after 421 the relay hangs up.
+                Err(Reason::Reply(code)) if code != 421 => {
+                    outcome = outcome.and(Err(Reason::Reply(code)));
                 }
-                Err(reason) => {
-                    connection.is_spent = connection.is_pipelining;
-                    return Err(refusal.unwrap_or(reason));
-                }
+                Err(reason) => return outcome.and(Err(reason)),
             }
         }
-        refusal.map_or(Ok(()), Err)
+        connection.is_in_step = true;
+        outcome
     }
 
     async fn connect(&self, step: &mut Step) -> Result<Connection, Reason> {
@@ -301,6 +328,11 @@ impl SmtpRelay {
             Encryption::StartTls if !smtp.can_starttls() => return Err(Reason::NoStartTls),
             Encryption::StartTls | Encryption::Opportunistic if smtp.can_starttls() => {
                 self.answer(smtp.starttls(tls.clone(), client_id)).await?;
+                // What somebody has added to the relay's last words in clear would be taken for its
+                // answers now.
+                if timeout(Duration::ZERO, smtp.read_response()).await.is_ok() {
+                    return Err(Reason::NotSmtp);
+                }
             }
             _ => {}
         }
@@ -318,14 +350,21 @@ impl SmtpRelay {
         Ok(Connection {
             smtp,
             is_pipelining,
-            is_spent: false,
+            is_in_step: true,
         })
     }
 
     /// Says EHLO once more: of what the relay offers lettre keeps what it knows itself.
     async fn offers_pipelining(&self, smtp: &mut AsyncSmtpConnection) -> Result<bool, Reason> {
+        if self.shared.is_slow_spoken() {
+            return Ok(false);
+        }
         let ehlo = Ehlo::new(self.shared.client_id.clone());
-        match self.answer(smtp.command(ehlo)).await {
+        let answer = self.answer(smtp.command(ehlo)).await;
+        if answer.is_err() {
+            self.shared.speak_slowly();
+        }
+        match answer {
             Ok(response) => Ok(response
                 .message()
                 .skip(1)
@@ -354,6 +393,19 @@ impl SmtpRelay {
 }
 
 impl Shared {
+    fn is_slow_spoken(&self) -> bool {
+        self.is_slow_spoken.load(Ordering::Relaxed)
+    }
+
+    /// Until the process ends.
+    fn speak_slowly(&self) {
+        if !self.is_slow_spoken.swap(true, Ordering::Relaxed) {
+            tracing::info!(
+                "the relay does not bear to be asked for more at once, and is not any more"
+            );
+        }
+    }
+
     fn take_idle(&self) -> Option<Connection> {
         let mut idle = self.idle();
         let (since, connection) = idle.connections.pop()?;

@@ -129,7 +129,8 @@ impl Transport {
     /// 4xx answers and everything about the network or the relay as such are transient, also 5xx
     /// answers before `RCPT TO`: they are about the relay or the sender, and an operator can mend
     /// that. 5xx answers from `RCPT TO` on are about this recipient and final (RFC 5321 §4.2.1),
-    /// but for 530 and 535, by which a relay asks for a login (RFC 4954 §6).
+    /// but for 530 and 535, by which a relay asks for a login (RFC 4954 §6), and 503, which is about
+    /// the order of commands.
     pub async fn deliver(&self, mail: &Composed) -> Result<(), DeliveryError> {
         match self {
             Self::Smtp(relay) => relay.deliver(mail).await,
@@ -166,7 +167,7 @@ impl DeliveryError {
     #[must_use]
     pub fn new(step: Step, reason: Reason) -> Self {
         match (step, reason) {
-            (_, Reason::Reply(530 | 535)) => Self::Transient { step, reason },
+            (_, Reason::Reply(503 | 530 | 535)) => Self::Transient { step, reason },
             (Step::Recipient | Step::Data | Step::Message, Reason::Reply(500..=599)) => {
                 Self::Permanent { step, reason }
             }
@@ -182,7 +183,7 @@ impl DeliveryError {
             Self::Transient { step, reason } => {
                 // Filters put off single mails after the message too; 452 is a relay without room.
                 matches!(step, Step::Recipient | Step::Data | Step::Message)
-                    && matches!(reason, Reason::Reply(code) if !matches!(code, 421 | 452 | 530 | 535))
+                    && matches!(reason, Reason::Reply(code) if !matches!(code, 421 | 452 | 503 | 530 | 535))
             }
         }
     }
@@ -254,7 +255,10 @@ mod tests {
         for step in [Recipient, Data, Message] {
             assert!(DeliveryError::new(step, Reason::Reply(550)).is_permanent());
             assert!(!DeliveryError::new(step, Reason::Reply(451)).is_permanent());
-            assert!(!DeliveryError::new(step, Reason::Reply(530)).is_permanent());
+            for about_us in [503, 530] {
+                assert!(!DeliveryError::new(step, Reason::Reply(about_us)).is_permanent());
+                assert!(!DeliveryError::new(step, Reason::Reply(about_us)).is_about_the_mail());
+            }
             assert!(!DeliveryError::new(step, Reason::Timeout).is_permanent());
             assert!(!DeliveryError::new(step, Reason::NotSmtp).is_permanent());
         }

@@ -50,6 +50,7 @@ pub enum Encryption {
 pub enum At {
     Greeting,
     Ehlo,
+    StartTls,
     Auth,
     Mail,
     Rcpt,
@@ -68,6 +69,8 @@ pub enum Fault {
     Cut,
     /// The right answer, so much later.
     Late(Duration),
+    /// This line instead of the right answer, and nothing more.
+    AnswerAndHang(&'static str),
 }
 
 /// A mail that the relay took.
@@ -379,7 +382,7 @@ impl Session<'_> {
             self.write("502 5.5.1 No TLS here").await?;
             return Ok(self);
         };
-        self.write("220 2.0.0 Go on").await?;
+        self.answer(At::StartTls, "220 2.0.0 Go on").await?;
         let stream = tls.accept(self.stream.into_inner()).await?;
         Ok(Self {
             stream: BufReader::new(Box::new(stream)),
@@ -517,7 +520,10 @@ impl Session<'_> {
                 }
                 Ok(())
             }
-            Fault::Hang => {
+            Fault::Hang | Fault::AnswerAndHang(_) => {
+                if let Fault::AnswerAndHang(line) = fault {
+                    self.write(line).await?;
+                }
                 // Until the client gives up.
                 let _ = self.stream.read_to_end(&mut Vec::new()).await;
                 Err(io::ErrorKind::TimedOut.into())

@@ -184,12 +184,83 @@ async fn a_relay_that_offers_it_is_told_all_before_the_message_at_once() {
 
 #[tokio::test]
 async fn a_relay_that_does_not_like_a_second_ehlo_is_told_one_thing_after_the_other() {
-    let server = SmtpServer::start().await;
-    server.fault(At::Ehlo, Fault::Late(Duration::ZERO));
-    server.fault(At::Ehlo, Fault::Answer("503 5.5.1 Duplicate EHLO"));
-    let transport = plain(&server);
-    transport.deliver(&mail_to("foo@bar.com")).await.unwrap();
-    assert!(!server.mail_to("foo@bar.com").await.at_once);
+    for (fault, tries) in [
+        (Fault::Answer("503 5.5.1 Duplicate EHLO"), 1),
+        (Fault::Cut, 2),
+    ] {
+        let server = SmtpServer::start().await;
+        server.fault(At::Ehlo, Fault::Late(Duration::ZERO));
+        server.fault(At::Ehlo, fault);
+        let transport = plain(&server);
+        for _ in 1..tries {
+            assert!(transport.deliver(&mail_to("foo@bar.com")).await.is_err());
+        }
+        transport.deliver(&mail_to("foo@bar.com")).await.unwrap();
+        assert!(!server.mail_to("foo@bar.com").await.at_once);
+    }
+}
+
+#[tokio::test]
+async fn a_relay_that_does_not_understand_what_it_offers_is_told_one_thing_after_the_other() {
+    for (at, fault, step) in [
+        (
+            At::Mail,
+            Fault::AnswerAndHang("503 5.5.1 MAIL first"),
+            Step::Sender,
+        ),
+        (
+            At::Rcpt,
+            Fault::Answer("503 5.5.0 Improper use of SMTP command pipelining"),
+            Step::Recipient,
+        ),
+    ] {
+        let server = relay_with_login(false).await;
+        let transport = impatient(&server);
+        server.fault(at, fault);
+        let outcome = transport.deliver(&mail_to("foo@bar.com")).await;
+        assert_eq!(outcome, transient(step, Reason::Reply(503)));
+        transport.deliver(&mail_to("foo@bar.com")).await.unwrap();
+        assert!(!server.mail_to("foo@bar.com").await.at_once);
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_counts_when_the_answers_after_it_never_come() {
+    for fault in [Fault::Hang, Fault::Cut] {
+        let server = relay_with_login(false).await;
+        let transport = impatient(&server);
+        server.fault(At::Rcpt, Fault::Answer("550 5.1.1 Unknown"));
+        server.fault(At::Data, fault);
+        assert_eq!(
+            transport.deliver(&mail_to("unknown@bar.com")).await,
+            permanent(Step::Recipient, Reason::Reply(550))
+        );
+        transport.deliver(&mail_to("next@bar.com")).await.unwrap();
+        assert_eq!(server.mail_to("next@bar.com").await.connection, 2);
+    }
+}
+
+#[tokio::test]
+async fn answers_that_somebody_says_before_tls_begins_are_not_the_relays() {
+    const ALL: &str = "220 Go on\r\n250 relay.test\r\n250 PIPELINING\r\n250 Sender\r\n\
+                       250 Recipient\r\n354 Go on\r\n250 Taken";
+    for said in [ALL, "220 Go on\r\n250 relay.test"] {
+        let server = SmtpServer::offering(Offer {
+            encryption: Encryption::StartTls(certificate_for("127.0.0.1")),
+            ..Offer::default()
+        })
+        .await;
+        server.fault(At::StartTls, Fault::Answer(said));
+        let transport = plain(&server);
+        let outcome = transport.deliver(&mail_to("foo@bar.com")).await;
+        assert!(
+            matches!(outcome, Err(DeliveryError::Transient { .. })),
+            "{outcome:?}"
+        );
+        assert_eq!(server.unread(), 0);
+        transport.deliver(&mail_to("foo@bar.com")).await.unwrap();
+        assert!(server.mail_to("foo@bar.com").await.encrypted);
+    }
 }
 
 #[tokio::test]
