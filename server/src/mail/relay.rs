@@ -401,7 +401,8 @@ impl Shared {
     fn speak_slowly(&self) {
         if !self.is_slow_spoken.swap(true, Ordering::Relaxed) {
             tracing::info!(
-                "the relay does not bear to be asked for more at once, and is not any more"
+                "the relay does not take several commands at once; from now on each waits for the answer to \
+                 the one before"
             );
         }
     }
