@@ -65,7 +65,7 @@ struct Shared {
     idle: Mutex<Idle>,
     /// Whether everything is said one after the other, whatever the relay offers: it did not bear
     /// more.
-    is_slow_spoken: AtomicBool,
+    one_at_a_time: AtomicBool,
 }
 
 #[derive(Default)]
@@ -141,7 +141,7 @@ impl SmtpRelay {
                 limits,
                 permits: Semaphore::new(MAX_CONNECTIONS),
                 idle: Mutex::default(),
-                is_slow_spoken: AtomicBool::default(),
+                one_at_a_time: AtomicBool::default(),
             }),
         })
     }
@@ -242,7 +242,7 @@ impl SmtpRelay {
         step: &mut Step,
     ) -> Result<(), Reason> {
         let commands = announcement(mail);
-        if !connection.is_pipelining || self.shared.is_slow_spoken() {
+        if !connection.is_pipelining || self.shared.says_one_at_a_time() {
             for command in commands.chunks(1) {
                 self.say(connection, command, step).await?;
             }
@@ -251,7 +251,7 @@ impl SmtpRelay {
         let outcome = self.say(connection, &commands, step).await;
         // There are relays that offer it and do not understand.
         if let Err(Reason::Reply(500 | 502 | 503)) = outcome {
-            self.shared.speak_slowly();
+            self.shared.say_one_at_a_time();
         }
         outcome
     }
@@ -356,13 +356,13 @@ impl SmtpRelay {
 
     /// Says EHLO once more: of what the relay offers lettre keeps what it knows itself.
     async fn offers_pipelining(&self, smtp: &mut AsyncSmtpConnection) -> Result<bool, Reason> {
-        if self.shared.is_slow_spoken() {
+        if self.shared.says_one_at_a_time() {
             return Ok(false);
         }
         let ehlo = Ehlo::new(self.shared.client_id.clone());
         let answer = self.answer(smtp.command(ehlo)).await;
         if answer.is_err() {
-            self.shared.speak_slowly();
+            self.shared.say_one_at_a_time();
         }
         match answer {
             Ok(response) => Ok(response
@@ -393,13 +393,13 @@ impl SmtpRelay {
 }
 
 impl Shared {
-    fn is_slow_spoken(&self) -> bool {
-        self.is_slow_spoken.load(Ordering::Relaxed)
+    fn says_one_at_a_time(&self) -> bool {
+        self.one_at_a_time.load(Ordering::Relaxed)
     }
 
     /// Until the process ends.
-    fn speak_slowly(&self) {
-        if !self.is_slow_spoken.swap(true, Ordering::Relaxed) {
+    fn say_one_at_a_time(&self) {
+        if !self.one_at_a_time.swap(true, Ordering::Relaxed) {
             tracing::info!(
                 "the relay does not take several commands at once; from now on each waits for the answer to \
                  the one before"
