@@ -142,7 +142,6 @@ fn run(command: &str, file: &Path, data: &Path) {
         .arg("--data-dir")
         .arg(data)
         .stdout(Stdio::null())
-        .stderr(Stdio::null())
         .status()
         .unwrap();
     assert!(outcome.success(), "{command} {}", file.display());

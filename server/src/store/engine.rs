@@ -5,11 +5,12 @@ mod server;
 use std::fs::{File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use anyhow::{Context, anyhow, bail};
+use anyhow::{Context, anyhow};
 use secrecy::ExposeSecret;
 use surrealdb::Surreal;
 use surrealdb::engine::any::{self, Any};
@@ -17,6 +18,7 @@ use surrealdb::opt::Config;
 use surrealdb::opt::auth::Root;
 use surrealdb::opt::capabilities::{Capabilities, PlannerStrategy};
 use tokio::sync::{Notify, RwLock, RwLockReadGuard, watch};
+use tokio::time::timeout;
 
 use super::statements::is_conflict;
 use super::{StoreError, log_tail};
@@ -34,15 +36,24 @@ const SYNC: &str = "sync=every";
 /// (docs/RELIABILITY.md). A log of this size is far from that, and is read in no time at a start.
 const LOG_BYTES: u64 = 16 * 1024 * 1024;
 
-/// How long the engine may take to open, which takes less than a tenth of a second.
-const OPENING: Duration = Duration::from_secs(15);
-
-/// How long the engine may take to close. It ends what it is merging first.
-const CLOSING: Duration = Duration::from_secs(30);
+/// Opening or closing the engine mostly takes less than a tenth of a second. But it merges tables then,
+/// which grows with the store.
+const PATIENCE: Patience = Patience {
+    tells_after: Duration::from_secs(15),
+    ends_after: Duration::from_secs(600),
+};
 
 /// How often a database is selected when others get in the way, and the time between two tries.
 const SELECTING: u32 = 10;
 const SELECTING_PAUSE: Duration = Duration::from_millis(20);
+
+/// How long the engine is waited for.
+#[derive(Clone, Copy)]
+struct Patience {
+    /// When it is told that it takes long.
+    tells_after: Duration,
+    ends_after: Duration,
+}
 
 /// The database, embedded or a server's.
 pub(super) struct Engine {
@@ -113,9 +124,11 @@ impl Engine {
         let connecting = any::connect((address, config));
         let database = match &self.folder {
             // The engine tries again and again to read what cannot be read.
-            Some(folder) => tokio::time::timeout(OPENING, connecting)
-                .await
-                .map_err(|_| does_not_open(folder))?,
+            Some(folder) => {
+                let advice = "if the log says that a checksum or a file is wrong, its disk has damaged it: \
+                              move it away and restore a backup";
+                PATIENCE.wait(connecting, "open", folder, advice).await?
+            }
             None => connecting.await,
         };
         let database =
@@ -297,19 +310,30 @@ async fn closed(folder: &Path, database: Option<Surreal<Any>>) -> anyhow::Result
             }
         }
     };
-    match tokio::time::timeout(CLOSING, unlocked).await {
-        Ok(unlocked) => Ok(unlocked?),
-        Err(_) => bail!("The embedded database does not close"),
-    }
+    let advice = "it ends what it is merging first";
+    Ok(PATIENCE.wait(unlocked, "close", folder, advice).await??)
 }
 
-fn does_not_open(folder: &Path) -> anyhow::Error {
-    anyhow!(
-        "The embedded database in {} does not open within {} s. If the log says that a checksum or a \
-         file is wrong, its disk has damaged it: move it away and restore a backup",
-        folder.display(),
-        OPENING.as_secs()
-    )
+impl Patience {
+    /// Waits for the engine, and says so if that takes long.
+    async fn wait<T>(
+        self,
+        doing: impl IntoFuture<Output = T>,
+        what: &str,
+        folder: &Path,
+        advice: &str,
+    ) -> anyhow::Result<T> {
+        let mut doing = pin!(doing.into_future());
+        if let Ok(done) = timeout(self.tells_after, &mut doing).await {
+            return Ok(done);
+        }
+        let database = format!("The embedded database in {}", folder.display());
+        tracing::warn!("{database} takes long to {what}. It may be merging its tables; {advice}");
+        let seconds = self.ends_after.as_secs();
+        timeout(self.ends_after - self.tells_after, doing)
+            .await
+            .map_err(|_| anyhow!("{database} does not {what} within {seconds} s; {advice}"))
+    }
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -376,6 +400,25 @@ mod tests {
         assert_eq!(
             address(Some("ws://db:8000"), Path::new("data")),
             ("ws://db:8000".to_owned(), None)
+        );
+    }
+
+    #[tokio::test]
+    async fn a_large_store_has_its_time_and_a_damaged_one_ends() {
+        let patience = Patience {
+            tells_after: Duration::from_millis(1),
+            ends_after: Duration::from_secs(1),
+        };
+        let folder = Path::new("data/store");
+        let opening = tokio::time::sleep(Duration::from_millis(20));
+        let outcome = patience.wait(opening, "open", folder, "restore").await;
+        outcome.unwrap();
+        let opening = std::future::pending::<()>();
+        let outcome = patience.wait(opening, "open", folder, "restore").await;
+        let words = outcome.unwrap_err().to_string();
+        assert!(
+            words.ends_with("data/store does not open within 1 s; restore"),
+            "{words}"
         );
     }
 
