@@ -55,6 +55,28 @@ struct Patience {
     ends_after: Duration,
 }
 
+impl Patience {
+    /// Waits for the engine, and says so if that takes long.
+    async fn wait<T>(
+        self,
+        doing: impl IntoFuture<Output = T>,
+        what: &str,
+        folder: &Path,
+        advice: &str,
+    ) -> anyhow::Result<T> {
+        let mut doing = pin!(doing.into_future());
+        if let Ok(done) = timeout(self.tells_after, &mut doing).await {
+            return Ok(done);
+        }
+        let database = format!("The embedded database in {}", folder.display());
+        tracing::warn!("{database} takes long to {what}. It may be merging its tables; {advice}");
+        let seconds = self.ends_after.as_secs();
+        timeout(self.ends_after - self.tells_after, doing)
+            .await
+            .map_err(|_| anyhow!("{database} does not {what} within {seconds} s; {advice}"))
+    }
+}
+
 /// The database, embedded or a server's.
 pub(super) struct Engine {
     config: DatabaseConfig,
@@ -310,30 +332,8 @@ async fn closed(folder: &Path, database: Option<Surreal<Any>>) -> anyhow::Result
             }
         }
     };
-    let advice = "it ends what it is merging first";
+    let advice = "what was answered for is on disk";
     Ok(PATIENCE.wait(unlocked, "close", folder, advice).await??)
-}
-
-impl Patience {
-    /// Waits for the engine, and says so if that takes long.
-    async fn wait<T>(
-        self,
-        doing: impl IntoFuture<Output = T>,
-        what: &str,
-        folder: &Path,
-        advice: &str,
-    ) -> anyhow::Result<T> {
-        let mut doing = pin!(doing.into_future());
-        if let Ok(done) = timeout(self.tells_after, &mut doing).await {
-            return Ok(done);
-        }
-        let database = format!("The embedded database in {}", folder.display());
-        tracing::warn!("{database} takes long to {what}. It may be merging its tables; {advice}");
-        let seconds = self.ends_after.as_secs();
-        timeout(self.ends_after - self.tells_after, doing)
-            .await
-            .map_err(|_| anyhow!("{database} does not {what} within {seconds} s; {advice}"))
-    }
 }
 
 #[derive(Debug, thiserror::Error)]

@@ -128,6 +128,16 @@ async fn relay_with_login(one_at_a_time: bool) -> SmtpServer {
     .await
 }
 
+/// The relay's refusal of a recipient is heard, and the next mail does not go where that was said.
+async fn refused_and_then_on_another_connection(server: &SmtpServer, transport: &Transport) {
+    assert_eq!(
+        transport.deliver(&mail_to("unknown@bar.com")).await,
+        permanent(Step::Recipient, Reason::Reply(550))
+    );
+    transport.deliver(&mail_to("next@bar.com")).await.unwrap();
+    assert_eq!(server.mail_to("next@bar.com").await.connection, 2);
+}
+
 #[tokio::test]
 async fn a_mail_arrives_as_it_was_composed() {
     let server = SmtpServer::start().await;
@@ -231,12 +241,7 @@ async fn a_refusal_counts_when_the_answers_after_it_never_come() {
         let transport = impatient(&server);
         server.fault(At::Rcpt, Fault::Answer("550 5.1.1 Unknown"));
         server.fault(At::Data, fault);
-        assert_eq!(
-            transport.deliver(&mail_to("unknown@bar.com")).await,
-            permanent(Step::Recipient, Reason::Reply(550))
-        );
-        transport.deliver(&mail_to("next@bar.com")).await.unwrap();
-        assert_eq!(server.mail_to("next@bar.com").await.connection, 2);
+        refused_and_then_on_another_connection(&server, &transport).await;
     }
 }
 
@@ -269,12 +274,7 @@ async fn a_relay_that_wants_a_message_for_nobody_is_hung_up_on() {
     let transport = plain(&server);
     server.fault(At::Rcpt, Fault::Answer("550 5.1.1 Unknown"));
     server.fault(At::Data, Fault::Answer("354 Go on all the same"));
-    assert_eq!(
-        transport.deliver(&mail_to("unknown@bar.com")).await,
-        permanent(Step::Recipient, Reason::Reply(550))
-    );
-    transport.deliver(&mail_to("next@bar.com")).await.unwrap();
-    assert_eq!(server.mail_to("next@bar.com").await.connection, 2);
+    refused_and_then_on_another_connection(&server, &transport).await;
     assert_eq!(server.unread(), 0);
 }
 
@@ -402,6 +402,23 @@ async fn a_connection_that_died_in_the_pool_costs_no_try() {
 }
 
 #[tokio::test]
+async fn after_421_nothing_more_is_waited_for() {
+    let server = SmtpServer::start().await;
+    let url = RelayUrl::parse(&format!("smtp://{}", server.host())).unwrap();
+    // Over before a missing answer would be given up.
+    let limits = RelayLimits {
+        delivery: Duration::from_secs(5),
+        ..RelayLimits::default()
+    };
+    let relay = SmtpRelay::new(url, None, ClientId::default(), limits).unwrap();
+    let transport = Transport::Smtp(relay);
+    let mail = mail_to("foo@bar.com");
+    transport.deliver(&mail).await.unwrap();
+    server.fault(At::Mail, Fault::AnswerAndHang("421 4.3.2 Going down"));
+    transport.deliver(&mail).await.unwrap();
+}
+
+#[tokio::test]
 async fn a_relay_that_stops_answering_is_given_up_at_any_step() {
     let mut deliveries = tokio::task::JoinSet::new();
     let all = STEPS.map(|step| ONE_AT_A_TIME.map(|one_at_a_time| (step, one_at_a_time)));
@@ -480,12 +497,7 @@ async fn a_delivery_given_up_half_way_does_not_answer_for_the_next_one() {
             _ = server.mail_to("given-up@bar.com") => {}
         }
         server.fault(At::Rcpt, Fault::Answer("550 5.1.1 Unknown"));
-        assert_eq!(
-            transport.deliver(&mail_to("unknown@bar.com")).await,
-            permanent(Step::Recipient, Reason::Reply(550))
-        );
-        transport.deliver(&mail_to("next@bar.com")).await.unwrap();
-        assert_eq!(server.mail_to("next@bar.com").await.connection, 2);
+        refused_and_then_on_another_connection(&server, &transport).await;
     }
 }
 
